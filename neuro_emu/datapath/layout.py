@@ -1,0 +1,122 @@
+"""Where the compiled loops keep weights, and which kernel the worst-case bounds allow.
+
+Rows storage places neuron j so that its lane mask (bit-reversed j) rises with the position: block b of the row
+holds the neurons whose mask begins with b. See :func:`neuro_emu.kernels.update.update_rows16`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuro_emu.kernels.fabric import (
+    CHUNK,
+    FORWARD_COLUMNS32,
+    FORWARD_EXACT,
+    FORWARD_ROWS16,
+    FORWARD_SATURATING,
+    UPDATE_COLUMNS16,
+    UPDATE_LANES,
+    UPDATE_PLAIN,
+    UPDATE_ROWS16,
+    Int64,
+)
+from neuro_emu.machine.chip import Chip
+from neuro_emu.network.layers import DenseLayer
+from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
+from neuro_emu.numerics.ops import align, bit_reverse
+
+NARROW_UNITS = 64
+"""Layers with fewer neurons are stored as columns."""
+
+_MAX_LEVELS = 5
+_INT16 = (1 << 15) - 1
+_INT32 = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Storage of one layer: ``positions`` neuron places (padding included), ``levels`` of mask blocks."""
+
+    columns: bool
+    positions: int
+    levels: int
+    position: Int64  # (units,)
+
+    @classmethod
+    def of(cls, layer: DenseLayer) -> Storage:
+        """Choose columns for narrow layers, else rows with the least padding."""
+        if layer.units < NARROW_UNITS:
+            return cls(True, layer.units, 0, np.arange(layer.units))
+        sizes = []
+        for levels in range(_MAX_LEVELS + 1):
+            block = -(-layer.units // (CHUNK << levels)) * CHUNK
+            sizes.append((block << levels, -levels))
+        positions, negative = min(sizes)
+        levels = -negative
+        neurons = np.arange(layer.units)
+        block_of = np.array([bit_reverse(j % (1 << levels)) >> (32 - levels) if levels else 0 for j in neurons.tolist()])
+        return cls(False, positions, levels, block_of * (positions >> levels) + (neurons >> levels))
+
+
+def forward_kind(chip: Chip, layer: DenseLayer, storage: Storage) -> int:
+    """Return the forward kernel whose arithmetic is exact under the worst-case bound of *layer*."""
+    numerics = chip.numerics
+    bound = layer.accumulator_bound
+    if bound > numerics.accumulator_high and numerics.accumulator_overflow is Overflow.SAT:
+        return FORWARD_SATURATING
+    if bound > _INT32 or layer.weight.bits > 16:
+        return FORWARD_EXACT
+    if storage.columns:
+        return FORWARD_COLUMNS32 if layer.input.magnitude <= _INT16 else FORWARD_EXACT
+    return FORWARD_ROWS16 if layer.weight.magnitude * layer.input.magnitude <= _INT16 else FORWARD_EXACT
+
+
+def delta_bound(chip: Chip, layer: DenseLayer) -> int:
+    """Largest |δ| of a layer: its format, or for the output layer what e can reach."""
+    if layer is not chip.network.output:
+        return layer.delta.magnitude
+    error = max(chip.network.hot, layer.output.high)
+    shift = layer.output.frac - layer.delta.frac
+    return min(layer.delta.magnitude, align(error, shift))
+
+
+def split_draw(chip: Chip, layer: DenseLayer, shift: int) -> int | None:
+    """Return how many low bits of an s-bit draw to round away first so that all sums fit 16 bits; None: they never do."""
+    peak = delta_bound(chip, layer) * layer.input.magnitude
+    masked = chip.numerics.update_rounding is Rounding.STOCH and chip.numerics.word_source is not WordSource.RAW
+    lane_bits = (layer.units - 1).bit_length() if masked else 0
+    for split in range(shift + 1):
+        head = (peak + (1 << split) - 1) >> split
+        largest_step = (head + (1 << (shift - split))) >> (shift - split)
+        fits = (
+            peak + (1 << split) - 1 <= _INT16
+            and head + (1 << (shift - split)) <= _INT16
+            and layer.weight.magnitude + largest_step <= _INT16
+        )
+        if fits and (split == 0 or split <= shift - lane_bits) and split <= 15:
+            return split
+    return None
+
+
+def update_kind(chip: Chip, layer: DenseLayer, storage: Storage, shift: int) -> tuple[int, int, int]:
+    """Return (kernel, split, levels) for updates with *shift*."""
+    numerics = chip.numerics
+    stochastic = numerics.update_rounding is Rounding.STOCH
+    if stochastic and numerics.word_source.per_lane:
+        return UPDATE_LANES, 0, 0
+    plain = (
+        chip.learning.batch > 1
+        or shift == 0
+        or numerics.overflow is Overflow.WRAP
+        or numerics.update_rounding in {Rounding.TRN_ZERO, Rounding.RND_CONV}
+        or max(storage.positions, layer.rows) > _INT16
+    )
+    split = None if plain else split_draw(chip, layer, shift)
+    if split is None:
+        return UPDATE_PLAIN, 0, 0
+    if storage.columns:
+        return UPDATE_COLUMNS16, split, 0
+    masked = stochastic and numerics.word_source is not WordSource.RAW
+    return UPDATE_ROWS16, split, min(storage.levels, shift) if masked else 0

@@ -1,0 +1,85 @@
+"""A rule's body, run once on a recording datapath, becomes the learning program of the compiled loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuro_emu.kernels.fabric import OP_GATE, OP_LABEL_ROW, OP_PROJECT, OP_SIGN, OP_UPDATE
+from neuro_emu.kernels.learn import DELTA_OUTPUT, FIRST_FREE
+from neuro_emu.machine.chip import Chip
+from neuro_emu.rules import Datapath, learn_output
+
+
+@dataclass(frozen=True)
+class Register:
+    """A vector by the name of its register, with the fractional bits of its codes."""
+
+    number: int
+    frac: int
+
+
+class Recorder:
+    """A datapath that writes down what it is asked to do."""
+
+    def __init__(self, chip: Chip) -> None:
+        self.chip = chip
+        self.instructions: list[tuple[int, int, int, int, int]] = []
+        self.registers = FIRST_FREE
+
+    def _new(self, frac: int) -> Register:
+        self.registers += 1
+        return Register(self.registers - 1, frac)
+
+    def label_row(self, k: int) -> Register:
+        """See :class:`Datapath`."""
+        feedback = self.chip.network.layers[k].feedback
+        assert feedback is not None
+        target = self._new(feedback.frac)
+        self.instructions.append((OP_LABEL_ROW, k, 0, target.number, 0))
+        return target
+
+    def error(self) -> Register:
+        """See :class:`Datapath`."""
+        return Register(DELTA_OUTPUT, self.chip.network.output.delta.frac)
+
+    def error_sign(self) -> Register:
+        """See :class:`Datapath`."""
+        target = self._new(0)
+        self.instructions.append((OP_SIGN, 0, 0, target.number, 0))
+        return target
+
+    def project(self, k: int, signal: Register) -> Register:
+        """See :class:`Datapath`."""
+        layer = self.chip.network.layers[k]
+        assert layer.feedback is not None
+        target = self._new(layer.projection.frac)
+        shift = layer.feedback.frac + signal.frac - target.frac
+        self.instructions.append((OP_PROJECT, k, signal.number, target.number, shift))
+        return target
+
+    def gate(self, k: int, signal: Register) -> Register:
+        """See :class:`Datapath`."""
+        layer = self.chip.network.layers[k]
+        target = self._new(layer.delta.frac)
+        shift = signal.frac + layer.derivative.frac - target.frac
+        self.instructions.append((OP_GATE, k, signal.number, target.number, shift))
+        return target
+
+    def update(self, k: int, delta: Register) -> None:
+        """See :class:`Datapath`."""
+        self.instructions.append((OP_UPDATE, k, delta.number, 0, 0))
+
+
+def record(chip: Chip) -> tuple[NDArray[np.int64], int]:
+    """Return the program of one sample (instructions, 5) and the number of signal registers it uses."""
+    recorder = Recorder(chip)
+    datapath: Datapath[Register] = recorder
+    for k in chip.training_order:
+        if k == chip.network.output.index:
+            learn_output(datapath, k)
+        else:
+            chip.learning.rule.learn(datapath, k)
+    return np.array(recorder.instructions, dtype=np.int64).reshape(-1, 5), recorder.registers

@@ -1,0 +1,143 @@
+"""The one place that decides how kernels are compiled and where they are cached; the only importer of numba.
+
+Numba's on-disk cache notices edits to a kernel's own file only, not to the files of the functions it
+inlines. A stale cache would keep the old arithmetic, so the cache directory is named after a digest of
+every source file of the package. ``NUMBA_DISABLE_JIT=1`` turns every kernel back into plain Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+from numba.core import event, types
+from numba.extending import intrinsic
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PACKAGE = Path(__file__).parent
+_CACHES_KEPT = 4
+
+
+def source_digest(package: Path = _PACKAGE) -> str:
+    """Digest (16 hex digits) of every Python source of *package*, names included."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_root() -> Path:
+    """Where compiled kernels live: ``$NEURO_EMU_JIT_CACHE`` or the user's cache directory."""
+    explicit = os.environ.get("NEURO_EMU_JIT_CACHE")
+    if explicit:
+        return Path(explicit)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neuro_emu" / "jit"
+
+
+def _forget_old_caches(root: Path, current: str) -> None:
+    """Keep the newest few digests: editing sources would otherwise grow the cache without end."""
+    try:
+        folders = sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+    except OSError:
+        return
+    for folder in [p for p in folders if p.name != current][: -_CACHES_KEPT or None]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_DIGEST = source_digest()
+numba.config.CACHE_DIR = str(cache_root() / _DIGEST)
+_forget_old_caches(cache_root(), _DIGEST)
+
+_compile_timer = event.TimingListener()
+event.register("numba:compile", _compile_timer)
+
+
+def compile_seconds() -> float:
+    """Seconds this process has spent compiling kernels (loading cached ones is not compiling)."""
+    return float(_compile_timer.duration) if _compile_timer.done else 0.0
+
+
+def jit_enabled() -> bool:
+    """Whether kernels are compiled, i.e. ``NUMBA_DISABLE_JIT`` is not set."""
+    return not numba.config.DISABLE_JIT
+
+
+def kernel(function: F) -> F:
+    """Compile *function* with the project's policy (cached on disk, releases the GIL)."""
+    return cast(F, numba.njit(cache=True, nogil=True)(function))
+
+
+def scalar_op(function: F) -> F:
+    """Compile a scalar integer operation that kernels inline."""
+    return cast(F, numba.njit(cache=True, nogil=True)(function))
+
+
+def narrow_op(instruction: str, bits: int, plain: Callable[[int, int], int]) -> Callable[[int, int], int]:
+    """Return a two-operand integer operation that stays *bits* wide (Numba widens to 64 otherwise).
+
+    A wide operand keeps its low *bits* bits. ``plain`` is the same operation in Python for
+    runs without JIT; it raises OverflowError where the result would not fit, so a bound that was proven
+    wrongly is caught there instead of wrapping silently.
+    """
+    if not jit_enabled():
+        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+        def checked(left: int, right: int) -> int:
+            result = plain(int(left), int(right))
+            if not low <= result <= high:
+                raise OverflowError(f"{instruction}{bits}({left}, {right}) = {result}")
+            return result
+
+        return checked
+
+    width = {16: types.int16, 32: types.int32}[bits]
+
+    def narrow(_context: Any, left: Any, right: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
+            values = [
+                context.cast(builder, value, given, width)
+                for value, given in zip(operands, signature.args, strict=True)
+            ]
+            return getattr(builder, instruction)(*values)
+
+        return width(left, right), generate
+
+    return cast("Callable[[int, int], int]", intrinsic(narrow))
+
+
+def vector_op(plain: F, generate: Callable[[Any, list[Any], list[Any]], Any]) -> F:
+    """Return an operation on arrays and integers written directly as portable LLVM vector code.
+
+    ``generate(builder, pointers, numbers)`` emits the code; array arguments arrive as data pointers and integers as
+    64-bit numbers, each list in argument order; it returns a 64-bit number. ``plain`` is the same operation in Python:
+    it documents the formula and runs when JIT is disabled.
+    """
+    if not jit_enabled():
+        return plain
+
+    names = ", ".join(inspect.signature(plain).parameters)
+
+    def typed(given: tuple[Any, ...]) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
+            pointers, numbers = [], []
+            for value, kind in zip(operands, signature.args, strict=True):
+                if isinstance(kind, types.Array):
+                    pointers.append(context.make_array(kind)(context, builder, value).data)
+                else:
+                    numbers.append(context.cast(builder, value, kind, types.int64))
+            return generate(builder, pointers, numbers)
+
+        return types.int64(*given), emit
+
+    # An intrinsic's arguments are read from its signature, so one with the right arity is made here.
+    scope: dict[str, Any] = {"typed": typed}
+    exec(f"def vector(context, {names}): return typed(({names},))", scope)  # noqa: S102
+    return cast(F, intrinsic(scope["vector"]))

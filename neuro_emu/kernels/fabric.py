@@ -1,0 +1,148 @@
+"""What the compiled loops work on: flat arrays grouped by purpose, one entry a layer where they are tables.
+
+All integers. Weights lie in one arena, each layer either as *rows* (input-major: position of a neuron
+permuted, see :mod:`neuro_emu.datapath.layout`) or as *columns* (neuron-major, for narrow layers).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int16 = NDArray[np.int16]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Words = NDArray[np.uint32]
+Arena = NDArray[Any]  # int16, or int32 when a weight has more than 16 bits
+
+# How a layer's forward pass and update are computed; all give the same integers.
+FORWARD_ROWS16, FORWARD_COLUMNS32, FORWARD_EXACT, FORWARD_SATURATING = range(4)
+UPDATE_ROWS16, UPDATE_COLUMNS16, UPDATE_PLAIN, UPDATE_LANES = range(4)
+
+OP_LABEL_ROW, OP_SIGN, OP_PROJECT, OP_GATE, OP_UPDATE = range(5)
+"""Instructions of the learning program: (op, layer, source register, target register, shift)."""
+
+CHUNK = 32
+"""Neuron positions handled at once by the vectorised update; row storage is a multiple of it."""
+
+
+# Columns of the layer table, int64 (layers, LAYER_COLUMNS).
+(
+    ROWS,
+    UNITS,
+    OFFSET,  # first weight in the arena
+    ROW_STEP,  # arena distance between two rows
+    UNIT_STEP,  # arena distance between two positions
+    POSITIONS,  # neurons and padding
+    BIAS,
+    FORWARD_KIND,
+    PREACTIVATION_SHIFT,
+    DELTA_LOW,
+    DELTA_HIGH,
+    PROJECTION_LOW,
+    PROJECTION_HIGH,
+    WEIGHT_LOW,
+    WEIGHT_HIGH,
+    # The learning-rate schedule changes these:
+    UPDATE_KIND,
+    SHIFT,  # s_k
+    SPLIT,  # low bits of the draw that are rounded away first (16-bit kernels)
+    LEVELS,  # log2 of the blocks that the lane masks tell apart (16-bit row kernel)
+) = range(19)
+LAYER_COLUMNS = 19
+
+# Entries of the constants, int64 (CONSTANTS,).
+(
+    ROUNDING,
+    OVERFLOW,
+    WORD_SOURCE,
+    ACCUMULATOR_LOW,
+    ACCUMULATOR_HIGH,
+    ACCUMULATOR_MODE,
+    ERROR_GATE,  # θ, or a code below every error when there is no gate
+    DEAD_ZONE,
+    HOT,
+    DELTA_SHIFT,  # e → δ_K
+    BATCH,
+    STRICT,
+    LANES,
+    BANKS,
+    WRITE_DELAY,
+    GATED_ROWS,  # 1: a zero row still takes its cycle
+) = range(16)
+CONSTANTS = 16
+
+
+class Memory(NamedTuple):
+    """Everything that outlives a sample."""
+
+    weights: Arena  # flat
+    gradients: Int64  # flat, same places; one element when the batch is one sample
+    feedback: Int32  # (layers, classes, widest)
+    row_registers: Int64  # (layers,)
+    lane_registers: Int64  # (lanes,)
+
+
+class Geometry(NamedTuple):
+    """Where neurons are stored and what their lanes look like."""
+
+    position: Int32  # (layers, widest): position of neuron j
+    masks: Int64  # (layers, positions): lane mask of the random word, by position
+    masks16: Int16  # (layers, positions): the same, preshifted for the current shift
+    tables: Int32  # (layers, 2, 256) activation, derivative
+
+
+class Scratch(NamedTuple):
+    """Working registers of one sample; nothing here outlives it."""
+
+    codes: Int32  # (layers + 1, widest rows): y_{k-1} with the bias code behind it
+    lists: Int32  # (layers, 3, widest rows + 8): INDEX, VALUE, RUNS of the active rows
+    active: Int64  # (layers, 2): number of active rows, number of runs
+    sums32: Int32  # (positions,)
+    sums: Int64  # (layers, positions): z_k by position
+    preactivation: Int32  # (layers, widest)
+    signals: Int64  # (registers, widest)
+    delta16: Int16  # (positions,)
+    words: Words  # (widest rows + 8,)
+    parts16: Int16  # (3, widest rows + 8): input codes, low and high part of the draw of each row
+    banks: Int64  # (2, banks)
+
+
+INDEX, VALUE, RUNS = range(3)
+"""Lists of active rows: ascending row numbers; their codes, zero-padded to a multiple of 8; starts of runs."""
+
+
+class Activity(NamedTuple):
+    """What happened, for the counters; the closed forms of machine/activity.py read it."""
+
+    events: Int64  # (layers, len(TALLIES))
+    hits: Int64  # (2, layers, widest rows): samples in which a row was active; FORWARDS and LEARNED ones
+    totals: Int64  # (layers, 4): forward samples, learned samples, their stalls, batches applied
+
+
+FORWARDS, LEARNED, STALLS, APPLIED = range(4)
+
+
+class Fabric(NamedTuple):
+    """The whole chip, ready to run."""
+
+    layers: Int64  # (layers, LAYER_COLUMNS)
+    constants: Int64  # (CONSTANTS,)
+    memory: Memory
+    geometry: Geometry
+    scratch: Scratch
+    activity: Activity
+    program: Int64  # (instructions, 5)
+
+
+class Samples(NamedTuple):
+    """What to present, and where the results go."""
+
+    codes: NDArray[np.uint8]  # (samples, inputs) input codes
+    labels: NDArray[np.uint8]  # (samples,)
+    order: Int64  # sample numbers in the order of presentation
+    predictions: Int64  # (samples in order,), written
+    learn: int  # 0: inference only
+    flush: int  # 1: apply a short batch at the end of the block

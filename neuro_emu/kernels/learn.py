@@ -1,0 +1,87 @@
+"""Learning signals: output error, label row, projection, gate by f′. Vectors are in neuron order."""
+
+from __future__ import annotations
+
+from neuro_emu.jit import kernel
+from neuro_emu.kernels import fabric as fb
+from neuro_emu.network.state import DELTA_OVF, PROJECTION_OVF
+from neuro_emu.numerics.ops import align, saturate, table_address, ternary_sign
+
+DELTA_OUTPUT, ERROR_EXACT, FIRST_FREE = 0, 1, 2
+"""Signal registers with a fixed use: δ_K, e; the rest are handed out by the program."""
+
+
+@kernel
+def output_error(
+    label: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch, events: fb.Int64
+) -> None:
+    """e = y* − y_K and δ_K, into their fixed registers."""
+    k = layers.shape[0] - 1
+    codes = scratch.codes[k + 1]
+    for c in range(layers[k, fb.UNITS]):
+        target = constants[fb.HOT] if c == label else 0
+        error = target - int(codes[c])
+        aligned = align(error, constants[fb.DELTA_SHIFT])
+        delta = saturate(aligned, layers[k, fb.DELTA_LOW], layers[k, fb.DELTA_HIGH])
+        events[k, DELTA_OVF] += delta != aligned
+        scratch.signals[ERROR_EXACT, c] = error
+        scratch.signals[DELTA_OUTPUT, c] = delta
+
+
+@kernel
+def error_sign(target: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch) -> None:
+    """t = sign(e), 0 in the dead zone."""
+    for c in range(layers[-1, fb.UNITS]):
+        scratch.signals[target, c] = ternary_sign(scratch.signals[ERROR_EXACT, c], constants[fb.DEAD_ZONE])
+
+
+@kernel
+def label_row(
+    k: int, label: int, target: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch
+) -> None:
+    """Row *label* of B_k."""
+    row = memory.feedback[k, label]
+    for j in range(layers[k, fb.UNITS]):
+        scratch.signals[target, j] = row[j]
+
+
+@kernel
+def project(
+    instruction: fb.Int64, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, events: fb.Int64
+) -> None:
+    """p = B_kᵀ · signal, exact, classes ascending; then requantised to the projection format."""
+    k, source, target, shift = instruction[1], instruction[2], instruction[3], instruction[4]
+    units = layers[k, fb.UNITS]
+    sums = scratch.sums[k]  # z_k is not needed any more: q is kept
+    for j in range(units):
+        sums[j] = 0
+    for c in range(layers[-1, fb.UNITS]):
+        weight = scratch.signals[source, c]
+        row = memory.feedback[k, c]
+        for j in range(units):
+            sums[j] += int(row[j]) * weight
+    clamped = 0
+    for j in range(units):
+        aligned = align(sums[j], shift)
+        value = saturate(aligned, layers[k, fb.PROJECTION_LOW], layers[k, fb.PROJECTION_HIGH])
+        clamped += value != aligned
+        scratch.signals[target, j] = value
+    events[k, PROJECTION_OVF] += clamped
+
+
+@kernel
+def gate(
+    instruction: fb.Int64, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64
+) -> None:
+    """δ_k = requantise(signal · f′(q)); f′ is one bit for the piecewise-linear activations."""
+    k, source, target, shift = instruction[1], instruction[2], instruction[3], instruction[4]
+    slopes = geometry.tables[k, 1]
+    preactivation = scratch.preactivation[k]
+    clamped = 0
+    for j in range(layers[k, fb.UNITS]):
+        product = scratch.signals[source, j] * int(slopes[table_address(int(preactivation[j]))])
+        aligned = align(product, shift)
+        delta = saturate(aligned, layers[k, fb.DELTA_LOW], layers[k, fb.DELTA_HIGH])
+        clamped += delta != aligned
+        scratch.signals[target, j] = delta
+    events[k, DELTA_OVF] += clamped

@@ -1,0 +1,59 @@
+"""Stalls of the update pass: one read-modify-write row a cycle on single-port banks."""
+
+from __future__ import annotations
+
+from neuro_emu.jit import kernel
+from neuro_emu.kernels import fabric as fb
+from neuro_emu.numerics.ops import bank_of
+
+
+@kernel
+def update_stalls(lists: fb.Int32, counts: fb.Int64, constants: fb.Int64, ports: fb.Int64) -> int:
+    """Cycles lost to port conflicts while the active rows of one group are updated.
+
+    A row read in cycle t is written in cycle t + write_delay; a read waits while its bank is being written.
+    ``ports[0]`` keeps, per bank, the reads of the last cycles as bits and ``ports[1]`` the cycle of its last
+    read. Within a run of adjacent rows the banks alternate, so once ``write_delay`` rows went by
+    without a stall the rest of the run cannot stall: only its last rows are walked again, for what follows.
+
+    Args:
+        lists: INDEX, VALUE, RUNS (3, rows) of the active rows, as :func:`find_active` makes them.
+        counts: (2,) number of active rows, number of runs.
+        constants: see :mod:`neuro_emu.kernels.fabric`.
+        ports: (2, banks), overwritten.
+    """
+    index = lists[fb.INDEX]
+    active, n_runs = counts[0], counts[1]
+    banks, delay = constants[fb.BANKS], constants[fb.WRITE_DELAY]
+    alternating = delay % banks != 0
+    for b in range(banks):
+        ports[0, b] = 0
+        ports[1, b] = 0
+    now = 0
+    stalls = 0
+    previous = index[0] - 1
+    for r in range(n_runs):
+        p = int(lists[fb.RUNS, r])
+        end = int(lists[fb.RUNS, r + 1]) if r + 1 < n_runs else active
+        if constants[fb.GATED_ROWS]:
+            now += index[p] - previous - 1
+        clean = 0
+        while p < end:
+            if alternating and clean >= delay and end - p > delay:
+                now += end - p - delay
+                p = end - delay
+            now += 1
+            b = bank_of(int(index[p]), banks)
+            age = min(now - ports[1, b], delay + 1)
+            history = ports[0, b] << age
+            clean += 1
+            while (history >> delay) & 1:
+                history <<= 1
+                now += 1
+                stalls += 1
+                clean = 0
+            ports[0, b] = (history | 1) & ((1 << (delay + 1)) - 1)
+            ports[1, b] = now
+            p += 1
+        previous = index[end - 1]
+    return stalls

@@ -1,0 +1,232 @@
+"""Weight updates W ← overflow(W + R(δ·x, s)): random words, 16-bit vector forms, plain forms.
+
+The plain forms are the definition written with numerics/ops; the 16-bit ones are proven equal by bounds and tests.
+Every update returns its counts as one number: nonzero steps + 2^32 · overflows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuro_emu.jit import kernel
+from neuro_emu.kernels import fabric as fb
+from neuro_emu.kernels.narrow import add16, mul16, shift16, xor16
+from neuro_emu.kernels.vectors import update_range
+from neuro_emu.network.state import UPDATES, WEIGHT_OVF, ZERO_UPDATES
+from neuro_emu.numerics.modes import LANE_LFSR, RND, ROW_LFSR, STOCH
+from neuro_emu.numerics.ops import add_step, draw, lfsr, low_bits, round_shift, xorshift
+
+_HALF_WORD = 0x80000000  # its top s bits are 2^(s−1): nearest rounding as a constant draw
+
+
+@kernel
+def row_words(k: int, count: int, memory: fb.Memory, constants: fb.Int64, words: fb.Words) -> None:
+    """One word for each of *count* written rows: advance, then use; a constant where nothing is drawn."""
+    if constants[fb.ROUNDING] != STOCH:
+        word = _HALF_WORD if constants[fb.ROUNDING] == RND else 0
+        for a in range(count):
+            words[a] = word
+        return
+    register = int(memory.row_registers[k])
+    if constants[fb.WORD_SOURCE] == ROW_LFSR:
+        for a in range(count):
+            register = lfsr(register)
+            words[a] = register
+    else:
+        for a in range(count):
+            register = xorshift(register)
+            words[a] = register
+    memory.row_registers[k] = register
+
+
+@kernel
+def _levels(peak: int, shift: int, most: int) -> int:
+    """Largest m ≤ *most* with *peak* ≤ 2^(shift − m), or 0."""
+    m = 0
+    while m < most and peak <= (1 << (shift - m - 1)):
+        m += 1
+    return m
+
+
+@kernel
+def update_rows16(
+    k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch
+) -> int:
+    """Every active row of a row-stored layer.
+
+    A step is 0 unless the draw lies within |δ·x| of an end of its range. Lane masks are bit-reversed neuron numbers and
+    neurons are stored in the order of their masks, so when |δ·x| ≤ 2^(s−m) only two aligned blocks of
+    1/2^m of the row can have nonzero steps: those whose top m draw bits are all ones or all zeros.
+    """
+    positions = layers[k, fb.POSITIONS]
+    delta, masks = scratch.delta16, geometry.masks16[k]
+    largest = 0
+    for p in range(positions):
+        largest = max(largest, abs(int(delta[p])))
+    shift, split = layers[k, fb.SHIFT], layers[k, fb.SPLIT]
+    row = np.zeros(7, dtype=np.int16)
+    row[3], row[4] = split, shift - split
+    row[5], row[6] = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
+    result = 0
+    for a in range(scratch.active[k, 0]):
+        x = int(scratch.lists[k, fb.VALUE, a])
+        peak = largest * abs(x)
+        if peak == 0:
+            continue
+        word = int(scratch.words[a])
+        r = draw(word, shift)
+        row[0], row[1], row[2] = x, low_bits(r, split), r >> split
+        start = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
+        m = _levels(peak, shift, layers[k, fb.LEVELS])
+        if m == 0:
+            result += update_range(memory.weights, start, delta, masks, 0, positions, row)
+            continue
+        size = positions >> m
+        block = draw(word, m)
+        for _ in range(2):
+            first = block * size
+            result += update_range(memory.weights, start + first, delta, masks, first, size, row)
+            block = (1 << m) - 1 - block
+    return result
+
+
+@kernel
+def update_columns16(
+    k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch
+) -> int:
+    """Every neuron of a column-stored layer whose δ is not 0."""
+    rows = layers[k, fb.ROWS]
+    shift, split = layers[k, fb.SHIFT], np.int16(layers[k, fb.SPLIT])
+    rest = np.int16(shift - split)
+    codes, low_part, high_part = scratch.parts16[0, :rows], scratch.parts16[1, :rows], scratch.parts16[2, :rows]
+    for i in range(rows):
+        codes[i] = scratch.codes[k, i]
+        low_part[i] = 0
+        high_part[i] = 0
+    for a in range(scratch.active[k, 0]):
+        r = draw(int(scratch.words[a]), shift)
+        low_part[scratch.lists[k, fb.INDEX, a]] = low_bits(r, int(split))
+        high_part[scratch.lists[k, fb.INDEX, a]] = r >> int(split)
+    low, high = np.int16(layers[k, fb.WEIGHT_LOW]), np.int16(layers[k, fb.WEIGHT_HIGH])
+    result = 0
+    for j in range(layers[k, fb.UNITS]):
+        d = scratch.delta16[j]
+        if d == 0:
+            continue
+        mask = geometry.masks16[k, j]
+        start = layers[k, fb.OFFSET] + j * layers[k, fb.UNIT_STEP]
+        weights = memory.weights[start : start + rows]
+        moved = np.int16(0)
+        clamped = np.int16(0)
+        for i in range(rows):
+            head = shift16(add16(mul16(d, codes[i]), low_part[i]), split)
+            step = shift16(add16(head, xor16(high_part[i], mask)), rest)
+            total = add16(weights[i], step)
+            kept = min(max(total, low), high)
+            moved = add16(moved, step != 0)
+            clamped = add16(clamped, kept != total)
+            weights[i] = kept
+        result += int(moved) + (int(clamped) << 32)
+    return result
+
+
+@kernel
+def _write(weights: fb.Arena, at: int, product: int, word: int, limits: fb.Int64) -> int:
+    """One weight, by the definition; ``limits`` = (low, high, shift, rounding, overflow)."""
+    step = round_shift(product, limits[2], limits[3], word)
+    old = int(weights[at])
+    new = add_step(old, step, limits[0], limits[1], limits[4])
+    weights[at] = new
+    return (1 if step != 0 else 0) + ((1 if new != old + step else 0) << 32)
+
+
+@kernel
+def _limits(k: int, layers: fb.Int64, constants: fb.Int64) -> fb.Int64:
+    limits = np.zeros(5, dtype=np.int64)
+    limits[0], limits[1] = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
+    limits[2] = layers[k, fb.SHIFT]
+    limits[3], limits[4] = constants[fb.ROUNDING], constants[fb.OVERFLOW]
+    return limits
+
+
+@kernel
+def update_plain(k: int, fabric: fb.Fabric, register: int) -> int:
+    """Row words, any rounding, overflow and width; ``register`` < 0 takes the product from the gradients."""
+    layers, memory, scratch = fabric.layers, fabric.memory, fabric.scratch
+    limits = _limits(k, layers, fabric.constants)
+    result = 0
+    for a in range(scratch.active[k, 0]):
+        row = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
+        x = int(scratch.lists[k, fb.VALUE, a])
+        word = int(scratch.words[a])
+        for j in range(layers[k, fb.UNITS]):
+            p = int(fabric.geometry.position[k, j])
+            at = row + p * layers[k, fb.UNIT_STEP]
+            product = memory.gradients[at] if register < 0 else scratch.signals[register, j] * x
+            result += _write(memory.weights, at, product, word ^ fabric.geometry.masks[k, p], limits)
+    return result
+
+
+@kernel
+def update_lanes(k: int, fabric: fb.Fabric, register: int) -> int:
+    """Per-lane words: groups ascending, rows ascending, every lane advances once a written word."""
+    layers, memory, scratch = fabric.layers, fabric.memory, fabric.scratch
+    limits = _limits(k, layers, fabric.constants)
+    lanes, units = fabric.constants[fb.LANES], layers[k, fb.UNITS]
+    is_lfsr = fabric.constants[fb.WORD_SOURCE] == LANE_LFSR
+    result = 0
+    for first in range(0, units, lanes):
+        for a in range(scratch.active[k, 0]):
+            row = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
+            x = int(scratch.lists[k, fb.VALUE, a])
+            for lane in range(lanes):
+                word = int(memory.lane_registers[lane])
+                word = lfsr(word) if is_lfsr else xorshift(word)
+                memory.lane_registers[lane] = word
+                j = first + lane
+                if j < units:
+                    at = row + int(fabric.geometry.position[k, j]) * layers[k, fb.UNIT_STEP]
+                    product = memory.gradients[at] if register < 0 else scratch.signals[register, j] * x
+                    result += _write(memory.weights, at, product, word, limits)
+    return result
+
+
+@kernel
+def update(k: int, fabric: fb.Fabric, register: int) -> None:
+    """One update of layer k from signal *register* (or, when negative, from the gradient sums)."""
+    layers, scratch, geometry = fabric.layers, fabric.scratch, fabric.geometry
+    kind = layers[k, fb.UPDATE_KIND]
+    count = scratch.active[k, 0]
+    if kind == fb.UPDATE_LANES:
+        result = update_lanes(k, fabric, register)
+    else:
+        row_words(k, count, fabric.memory, fabric.constants, scratch.words)
+        if kind == fb.UPDATE_PLAIN:
+            result = update_plain(k, fabric, register)
+        else:
+            for p in range(layers[k, fb.POSITIONS]):
+                scratch.delta16[p] = 0  # padding positions never learn
+            for j in range(layers[k, fb.UNITS]):
+                scratch.delta16[geometry.position[k, j]] = scratch.signals[register, j]
+            if kind == fb.UPDATE_ROWS16:
+                result = update_rows16(k, layers, fabric.memory, geometry, scratch)
+            else:
+                result = update_columns16(k, layers, fabric.memory, geometry, scratch)
+    events = fabric.activity.events
+    written = count * layers[k, fb.UNITS]
+    overflows = result >> 32
+    events[k, UPDATES] += written
+    events[k, ZERO_UPDATES] += written - low_bits(result, 32)
+    events[k, WEIGHT_OVF] += overflows
+
+
+@kernel
+def sum_gradient(k: int, fabric: fb.Fabric, register: int) -> None:
+    """G += δ·x over the active rows, exactly."""
+    layers, scratch = fabric.layers, fabric.scratch
+    for a in range(scratch.active[k, 0]):
+        row = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
+        x = int(scratch.lists[k, fb.VALUE, a])
+        for j in range(layers[k, fb.UNITS]):
+            at = row + int(fabric.geometry.position[k, j]) * layers[k, fb.UNIT_STEP]
+            fabric.memory.gradients[at] += scratch.signals[register, j] * x

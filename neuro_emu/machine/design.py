@@ -1,0 +1,76 @@
+"""The design point: lanes, SRAM banks, ports and clock, and the memories that follow from a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+WRITE_DELAY = 3
+"""Cycles from the read of a row to its write-back: read, multiply, add, write (docs/machine.md)."""
+
+PIPELINE_DRAIN = 2
+"""Cycles from the last row read of a forward group to its finished sums: SRAM latency, accumulate."""
+
+PROJECT_DRAIN = 3
+"""As :data:`PIPELINE_DRAIN`, and one cycle to requantise."""
+
+
+class ZeroInput(Enum):
+    """What a zero input code costs; the weights never depend on it."""
+
+    NONE = "none"
+    GATE = "gate"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Design:
+    """Lanes, banks and clock.
+
+    Attributes:
+        lanes: multiply-accumulate units that work in parallel on one group of neurons.
+        clock_mhz: clock frequency in MHz.
+        weight_banks: single-port SRAM banks a weight memory is interleaved over; a power of two.
+        activation_units: neurons activated, or differentiated through a table, per cycle.
+        zero_input: cost of rows whose input code is 0.
+    """
+
+    lanes: int
+    clock_mhz: float
+    weight_banks: int
+    activation_units: int
+    zero_input: ZeroInput
+
+    def groups(self, units: int) -> int:
+        """Groups of ``lanes`` neurons in a layer of *units*."""
+        return -(-units // self.lanes)
+
+    def valid(self, units: int, group: int) -> int:
+        """Real (not padding) neurons of a group."""
+        return min(self.lanes, units - group * self.lanes)
+
+
+@dataclass(frozen=True)
+class MemoryMacro:
+    """One memory of the chip: ``banks`` macros of ``words`` × ``bits``.
+
+    Attributes:
+        name: e.g. ``weights[0]``.
+        words: words in each bank.
+        bits: width of a word.
+        banks: number of identical macros.
+        ports: ``1RW``, ``1R1W`` or ``ROM``.
+        why: what it holds.
+    """
+
+    name: str
+    words: int
+    bits: int
+    banks: int
+    ports: str
+    why: str
+
+    @property
+    def bytes(self) -> float:
+        """Capacity of all banks in bytes."""
+        return self.words * self.bits * self.banks / 8

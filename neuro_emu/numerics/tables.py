@@ -1,0 +1,87 @@
+"""Activation and derivative tables: 256 entries, computed exactly so that every machine has the same bytes."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, localcontext
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuro_emu.numerics.formats import Format
+
+ENTRIES = 256
+DERIVATIVE_FORMAT = Format(False, 8, 8)
+BIT_FORMAT = Format(False, 1, 0)
+
+# 60 digits decide every rounding: no entry lies within 1e-50 of a tie, save exact ones such as f(0).
+_DIGITS = 60
+
+LINEAR = ("hard_tanh", "relu", "identity")
+"""Activations without a ROM: comparators or wires; their derivative is one bit."""
+
+NAMES = (*LINEAR, "tanh", "sigmoid", "tanh_relu")
+
+
+def _sigmoid(v: Fraction) -> Fraction:
+    if v == 0:
+        return Fraction(1, 2)
+    with localcontext(Context(prec=_DIGITS)):
+        return Fraction(1 / (1 + (-(Decimal(v.numerator) / v.denominator)).exp()))
+
+
+def _tanh(v: Fraction) -> Fraction:
+    return 2 * _sigmoid(2 * v) - 1
+
+
+def _activation(name: str, v: Fraction) -> Fraction:
+    if name == "hard_tanh":
+        return max(Fraction(-1), min(Fraction(1), v))
+    if name == "relu":
+        return max(Fraction(0), v)
+    if name == "identity":
+        return v
+    if name == "sigmoid":
+        return _sigmoid(v)
+    return _tanh(max(Fraction(0), v) if name == "tanh_relu" else v)
+
+
+def _derivative(name: str, v: Fraction) -> Fraction:
+    if name == "hard_tanh":
+        return Fraction(abs(v) < 1)
+    if name == "relu":
+        return Fraction(v > 0)
+    if name == "identity":
+        return Fraction(1)
+    if name == "sigmoid":
+        return _sigmoid(v) * (1 - _sigmoid(v))
+    if name == "tanh_relu" and v <= 0:
+        return Fraction(0)
+    return 1 - _tanh(v) ** 2
+
+
+def derivative_format(name: str) -> Format:
+    """Return the format of f′: one bit for the piecewise-linear activations, else ``u8f8``."""
+    return BIT_FORMAT if name in LINEAR else DERIVATIVE_FORMAT
+
+
+def _values(frac: int) -> list[Fraction]:
+    """Return the pre-activation value of each address: q = 0…127, then −128…−1."""
+    return [Fraction(q if q < ENTRIES // 2 else q - ENTRIES, 1 << frac) for q in range(ENTRIES)]
+
+
+@cache
+def _codes(name: str, frac: int, output: Format, derivative: bool) -> tuple[int, ...]:
+    function = _derivative if derivative else _activation
+    return tuple(output.quantise(function(name, v)) for v in _values(frac))
+
+
+def activation_table(name: str, frac: int, output: Format) -> NDArray[np.int32]:
+    """Codes (256,) of f(q · 2^-frac) in the format *output*; entry q is stored at q mod 256."""
+    return np.array(_codes(name, frac, output, False), dtype=np.int32)
+
+
+def derivative_table(name: str, frac: int) -> NDArray[np.int32]:
+    """Codes (256,) of f′(q · 2^-frac) in :func:`derivative_format`, at the same addresses."""
+    return np.array(_codes(name, frac, derivative_format(name), True), dtype=np.int32)

@@ -72,12 +72,12 @@ def jit_enabled() -> bool:
 
 def kernel(function: F) -> F:
     """Compile *function* with the project's policy (cached on disk, releases the GIL)."""
-    return cast(F, numba.njit(cache=True, nogil=True)(function))
+    return cast(F, numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function))
 
 
 def scalar_op(function: F) -> F:
     """Compile a scalar integer operation that kernels inline."""
-    return cast(F, numba.njit(cache=True, nogil=True)(function))
+    return cast(F, numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function))
 
 
 def narrow_op(instruction: str, bits: int, plain: Callable[[int, int], int]) -> Callable[[int, int], int]:

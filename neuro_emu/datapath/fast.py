@@ -12,6 +12,8 @@ from neuro_emu.datapath.layout import Storage, forward_kind, update_kind
 from neuro_emu.datapath.program import record
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.epoch import run_block
+from neuro_emu.kernels.events import list_events
+from neuro_emu.kernels.update import leap_table
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.design import WRITE_DELAY, ZeroInput
 from neuro_emu.network.layers import DenseLayer
@@ -19,9 +21,6 @@ from neuro_emu.network.state import TALLIES, ChipState
 from neuro_emu.numerics.modes import Rounding, WordSource
 from neuro_emu.numerics.ops import bit_reverse, draw
 from neuro_emu.numerics.tables import activation_table, derivative_table
-
-_NEVER = -(1 << 62)
-_PADDING = 8
 
 
 def aligned_zeros(size: int, dtype: type, boundary: int = 64) -> NDArray[Any]:
@@ -46,6 +45,7 @@ class FastDatapath:
         self._offsets: list[int] = np.cumsum([0, *sizes]).tolist()
         self._epoch = state.epoch
         self._fill = state.batch_fill
+        self._listed: dict[int, tuple[NDArray[Any], fb.Events]] = {}
         program, registers = record(chip)
         self._fabric = fb.Fabric(
             layers=self._layer_table(),
@@ -94,7 +94,8 @@ class FastDatapath:
             fb.ACCUMULATOR_LOW: -numerics.accumulator_high - 1,
             fb.ACCUMULATOR_HIGH: numerics.accumulator_high,
             fb.ACCUMULATOR_MODE: numerics.accumulator_overflow.code,
-            fb.ERROR_GATE: _NEVER if learning.error_gate is None else learning.error_gate,
+            fb.GATED: int(learning.error_gate is not None),
+            fb.ERROR_GATE: learning.error_gate or 0,
             fb.DEAD_ZONE: learning.sign_dead_zone,
             fb.HOT: chip.network.hot,
             fb.DELTA_SHIFT: output.output.frac - output.delta.frac,
@@ -127,7 +128,9 @@ class FastDatapath:
         feedback = np.zeros((len(layers), self.chip.network.classes, widest), dtype=np.int32)
         for k, matrix in enumerate(state.feedback):
             feedback[k, :, : matrix.shape[1]] = matrix
-        return fb.Memory(weights, gradients, feedback, state.row_registers.copy(), state.lane_registers.copy())
+        return fb.Memory(
+            weights, gradients, feedback, state.row_registers.copy(), state.lane_registers.copy(), leap_table()
+        )
 
     def _geometry(self) -> fb.Geometry:
         layers = self.chip.network.layers
@@ -154,19 +157,22 @@ class FastDatapath:
         layers = self.chip.network.layers
         n = len(layers)
         widest = max(la.units for la in layers)
-        rows = max(max(la.rows for la in layers), widest + 1) + _PADDING
+        rows = max(max(la.rows for la in layers), widest + 1) + fb.PADDING
         positions = max(st.positions for st in self._storage)
         return fb.Scratch(
             codes=np.zeros((n + 1, rows), dtype=np.int32),
             lists=np.zeros((n, 3, rows), dtype=np.int32),
             active=np.zeros((n, 2), dtype=np.int64),
-            sums32=np.zeros(positions, dtype=np.int32),
             sums=np.zeros((n, positions), dtype=np.int64),
             preactivation=np.zeros((n, widest), dtype=np.int32),
             signals=np.zeros((registers, widest), dtype=np.int64),
             delta16=np.zeros(positions, dtype=np.int16),
             words=np.zeros(rows, dtype=np.uint32),
             parts16=np.zeros((3, rows), dtype=np.int16),
+            row16=np.zeros(7, dtype=np.int16),
+            sums16=np.zeros((3, 2, fb.CHUNK), dtype=np.int16),
+            halves16=np.zeros((2, positions), dtype=np.int16),
+            limits=np.zeros(5, dtype=np.int64),
             banks=np.zeros((2, self.chip.design.weight_banks), dtype=np.int64),
         )
 
@@ -178,6 +184,23 @@ class FastDatapath:
             hits=np.zeros((2, len(layers), max(la.rows for la in layers)), dtype=np.int64),
             totals=np.zeros((len(layers), 4), dtype=np.int64),
         )
+
+    def samples(
+        self, codes: NDArray[Any], labels: NDArray[np.uint8], order: fb.Int64, *, learn: bool, flush: bool = True
+    ) -> fb.Samples:
+        """Prepare data for :meth:`train` or :meth:`infer`; the lists of active rows are made once per array.
+
+        Args:
+            codes: (samples, inputs) input codes.
+            labels: (samples,) classes.
+            order: sample numbers in the order of presentation.
+            learn: whether the chip learns from them.
+            flush: whether a short batch is applied at the end of a block.
+        """
+        if id(codes) not in self._listed:  # the array is kept beside its lists, so its id stays taken
+            self._listed[id(codes)] = (codes, list_events(codes, self._fabric.constants))
+        predictions = np.zeros(len(order), dtype=np.int64)
+        return fb.Samples(codes, labels, self._listed[id(codes)][1], order, predictions, int(learn), int(flush))
 
     @property
     def activity(self) -> fb.Activity:

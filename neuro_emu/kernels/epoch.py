@@ -4,27 +4,56 @@ from __future__ import annotations
 
 from neuro_emu.jit import kernel
 from neuro_emu.kernels import fabric as fb
-from neuro_emu.kernels.forward import activate, find_active, forward
+from neuro_emu.kernels.forward import activate, forward
 from neuro_emu.kernels.learn import ERROR_EXACT, error_sign, gate, label_row, output_error, project
-from neuro_emu.kernels.schedule import update_stalls
+from neuro_emu.kernels.schedule import end_list, find_active, update_stalls
 from neuro_emu.kernels.update import sum_gradient, update
 from neuro_emu.network.state import FIRST_OVERFLOW
+
+
+@kernel
+def _load(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> None:
+    """Bring one sample into the input registers of layer 0, with its list of active rows."""
+    rows = fabric.layers[0, fb.ROWS]
+    codes = fabric.scratch.codes[0]
+    pixels = samples.codes[sample]
+    for i in range(rows - 1):
+        codes[i] = pixels[i]
+    codes[rows - 1] = fabric.layers[0, fb.BIAS]
+    index, value = fabric.scratch.lists[0, fb.INDEX], fabric.scratch.lists[0, fb.VALUE]
+    start = samples.events.ends[sample]
+    n = samples.events.ends[sample + 1] - start
+    for a in range(n):
+        index[a] = samples.events.index[start + a]
+        value[a] = samples.events.value[start + a]
+    fabric.scratch.active[0, 0] = end_list(n, rows, codes[rows - 1], index, value)
+
+
+@kernel
+def _count_rows(k: int, kind: int, fabric: fb.Fabric) -> None:
+    """Book the active rows of layer k under *kind* (FORWARDS or LEARNED)."""
+    hits = fabric.activity.hits[kind, k]
+    if k == 0:
+        for a in range(fabric.scratch.active[0, 0]):
+            hits[fabric.scratch.lists[0, fb.INDEX, a]] += 1
+        return
+    codes = fabric.scratch.codes[k]
+    for i in range(fabric.layers[k, fb.ROWS]):
+        hits[i] += codes[i] != 0
 
 
 @kernel
 def _forward_all(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> int:
     """Forward pass of one sample through all layers; returns the prediction, ties to the lowest index."""
     layers, scratch, activity = fabric.layers, fabric.scratch, fabric.activity
-    codes = scratch.codes[0]
-    pixels = samples.codes[sample]
-    for i in range(layers[0, fb.ROWS] - 1):
-        codes[i] = pixels[i]
+    _load(sample, fabric, samples)
     last = layers.shape[0] - 1
     for k in range(last + 1):
-        rows = layers[k, fb.ROWS]
-        codes = scratch.codes[k]
-        codes[rows - 1] = layers[k, fb.BIAS]
-        find_active(codes, rows, scratch.lists[k], scratch.active[k], activity.hits[fb.FORWARDS, k])
+        if k:
+            rows = layers[k, fb.ROWS]
+            scratch.codes[k, rows - 1] = layers[k, fb.BIAS]
+            find_active(scratch.codes[k], rows, scratch.lists[k], scratch.active[k])
+        _count_rows(k, fb.FORWARDS, fabric)
         activity.totals[k, fb.FORWARDS] += 1
         forward(k, layers, fabric.memory, scratch, fabric.constants, activity.events)
         activate(k, layers, fabric.geometry, scratch, activity.events)
@@ -37,31 +66,31 @@ def _forward_all(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> int:
 
 
 @kernel
-def _learn_from(k: int, fabric: fb.Fabric, register: int) -> None:
+def _learn_from(k: int, fabric: fb.Fabric, register: int, input_stalls: int) -> None:
     """Update layer k, or sum its gradient, and book the rows and stalls."""
-    scratch, activity = fabric.scratch, fabric.activity
-    hits = activity.hits[fb.LEARNED, k]
-    codes = scratch.codes[k]
-    for i in range(fabric.layers[k, fb.ROWS]):
-        hits[i] += codes[i] != 0
+    activity, constants = fabric.activity, fabric.constants
+    if constants[fb.GATED]:
+        _count_rows(k, fb.LEARNED, fabric)
     activity.totals[k, fb.LEARNED] += 1
-    activity.totals[k, fb.STALLS] += update_stalls(
-        scratch.lists[k], scratch.active[k], fabric.constants, scratch.banks
-    )
-    if fabric.constants[fb.BATCH] > 1:
+    if k == 0:
+        activity.totals[k, fb.STALLS] += input_stalls
+    else:
+        lists, active = fabric.scratch.lists[k], fabric.scratch.active[k]
+        activity.totals[k, fb.STALLS] += update_stalls(lists, active, constants, fabric.scratch.banks)
+    if constants[fb.BATCH] > 1:
         sum_gradient(k, fabric, register)
     else:
         update(k, fabric, register)
 
 
 @kernel
-def _execute(label: int, fabric: fb.Fabric) -> None:
+def _execute(label: int, input_stalls: int, fabric: fb.Fabric) -> None:
     """Run the learning program of one sample; a closed gate leaves the hidden layers out."""
     layers, scratch, constants = fabric.layers, fabric.scratch, fabric.constants
     events = fabric.activity.events
     last = layers.shape[0] - 1
     output_error(label, layers, constants, scratch, events)
-    is_open = scratch.signals[ERROR_EXACT, label] > constants[fb.ERROR_GATE]
+    is_open = not constants[fb.GATED] or scratch.signals[ERROR_EXACT, label] > constants[fb.ERROR_GATE]
     for step in range(fabric.program.shape[0]):
         instruction = fabric.program[step]
         op, k = instruction[0], instruction[1]
@@ -76,7 +105,7 @@ def _execute(label: int, fabric: fb.Fabric) -> None:
         elif op == fb.OP_GATE:
             gate(instruction, layers, fabric.geometry, scratch, events)
         else:
-            _learn_from(k, fabric, instruction[2])
+            _learn_from(k, fabric, instruction[2], input_stalls)
 
 
 @kernel
@@ -119,7 +148,7 @@ def run_block(fabric: fb.Fabric, samples: fb.Samples, start: int, stop: int, fil
         sample = samples.order[t]
         samples.predictions[t] = _forward_all(sample, fabric, samples)
         if samples.learn:
-            _execute(int(samples.labels[sample]), fabric)
+            _execute(int(samples.labels[sample]), samples.events.stalls[sample], fabric)
             fill += 1
         ends = batch > 1 and samples.learn and (fill == batch or (samples.flush and t == stop - 1))
         if ends:

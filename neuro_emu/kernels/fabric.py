@@ -24,6 +24,9 @@ UPDATE_ROWS16, UPDATE_COLUMNS16, UPDATE_PLAIN, UPDATE_LANES = range(4)
 OP_LABEL_ROW, OP_SIGN, OP_PROJECT, OP_GATE, OP_UPDATE = range(5)
 """Instructions of the learning program: (op, layer, source register, target register, shift)."""
 
+PADDING = 8
+"""Entries behind a list of active rows, so that loops may take eight at a time."""
+
 CHUNK = 32
 """Neuron positions handled at once by the vectorised update; row storage is a multiple of it."""
 
@@ -61,7 +64,8 @@ LAYER_COLUMNS = 19
     ACCUMULATOR_LOW,
     ACCUMULATOR_HIGH,
     ACCUMULATOR_MODE,
-    ERROR_GATE,  # θ, or a code below every error when there is no gate
+    GATED,  # 1: there is an error gate
+    ERROR_GATE,  # θ
     DEAD_ZONE,
     HOT,
     DELTA_SHIFT,  # e → δ_K
@@ -71,8 +75,8 @@ LAYER_COLUMNS = 19
     BANKS,
     WRITE_DELAY,
     GATED_ROWS,  # 1: a zero row still takes its cycle
-) = range(16)
-CONSTANTS = 16
+) = range(17)
+CONSTANTS = 17
 
 
 class Memory(NamedTuple):
@@ -83,6 +87,7 @@ class Memory(NamedTuple):
     feedback: Int32  # (layers, classes, widest)
     row_registers: Int64  # (layers,)
     lane_registers: Int64  # (lanes,)
+    leaps: Int64  # (4, 256): constant, four xorshift steps of each byte
 
 
 class Geometry(NamedTuple):
@@ -100,13 +105,16 @@ class Scratch(NamedTuple):
     codes: Int32  # (layers + 1, widest rows): y_{k-1} with the bias code behind it
     lists: Int32  # (layers, 3, widest rows + 8): INDEX, VALUE, RUNS of the active rows
     active: Int64  # (layers, 2): number of active rows, number of runs
-    sums32: Int32  # (positions,)
     sums: Int64  # (layers, positions): z_k by position
     preactivation: Int32  # (layers, widest)
     signals: Int64  # (registers, widest)
     delta16: Int16  # (positions,)
     words: Words  # (widest rows + 8,)
     parts16: Int16  # (3, widest rows + 8): input codes, low and high part of the draw of each row
+    row16: Int16  # (7,): one row of the vector update
+    sums16: Int16  # (3, 2, CHUNK): steps and clamped weights by lane, of the three kinds of range
+    halves16: Int16  # (2, positions): high and low part of forward sums
+    limits: Int64  # (5,): one layer of the plain update
     banks: Int64  # (2, banks)
 
 
@@ -118,7 +126,7 @@ class Activity(NamedTuple):
     """What happened, for the counters; the closed forms of machine/activity.py read it."""
 
     events: Int64  # (layers, len(TALLIES))
-    hits: Int64  # (2, layers, widest rows): samples in which a row was active; FORWARDS and LEARNED ones
+    hits: Int64  # (2, layers, widest rows): samples in which a row was active; FORWARDS, and LEARNED if gated
     totals: Int64  # (layers, 4): forward samples, learned samples, their stalls, batches applied
 
 
@@ -137,11 +145,30 @@ class Fabric(NamedTuple):
     program: Int64  # (instructions, 5)
 
 
+class Events(NamedTuple):
+    """Inputs that are not 0, of all samples (see :mod:`neuro_emu.kernels.events`)."""
+
+    ends: Int64  # (samples + 1,): events of sample s are ends[s] … ends[s + 1] − 1
+    index: Int32  # (events,) input numbers, ascending within a sample
+    value: NDArray[Any]  # (events,) input codes
+    stalls: Int64  # (samples,): stalls of one group's update of layer 0
+
+
+class EventWork(NamedTuple):
+    """Working arrays while events are listed; see :class:`Scratch`."""
+
+    codes: Int32
+    lists: Int32
+    active: Int64
+    banks: Int64
+
+
 class Samples(NamedTuple):
     """What to present, and where the results go."""
 
-    codes: NDArray[np.uint8]  # (samples, inputs) input codes
+    codes: NDArray[Any]  # (samples, inputs) input codes
     labels: NDArray[np.uint8]  # (samples,)
+    events: Events
     order: Int64  # sample numbers in the order of presentation
     predictions: Int64  # (samples in order,), written
     learn: int  # 0: inference only

@@ -1,91 +1,66 @@
-"""Forward pass of one fully connected layer: which rows are active, z = Wᵀx, activation."""
+"""Forward pass of one fully connected layer: z = Wᵀx over the active rows, activation."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from neuro_emu.jit import kernel
 from neuro_emu.kernels import fabric as fb
-from neuro_emu.kernels.narrow import add32, mul16, mul32
+from neuro_emu.kernels.narrow import add16, add32, mul16, mul32, shift16, wrap_add16
 from neuro_emu.network.state import ACCUMULATOR_OVF, PREACTIVATION_OVF
 from neuro_emu.numerics.modes import WRAP
-from neuro_emu.numerics.ops import accumulate, align, saturate, table_address, wrap
+from neuro_emu.numerics.ops import accumulate, align, join_halves, saturate, table_address, wrap
 
-_UNROLL = 8
+_UNROLL = fb.PADDING
+_BLOCK = 248  # rows; a multiple of _UNROLL below 256
 
 
 @kernel
-def find_active(codes: fb.Int32, rows: int, lists: fb.Int32, counts: fb.Int64, hits: fb.Int64) -> None:
-    """List the rows whose code is not 0 (the bias row always counts) and the runs of adjacent ones.
-
-    Args:
-        codes: (rows,) input codes, bias last.
-        rows: rows of the layer.
-        lists: (3, rows + 8), written: row numbers, codes, starts of runs.
-        counts: (2,), written: number of active rows, number of runs.
-        hits: (rows,), how often each input was not 0; incremented.
-    """
-    index, value, runs = lists[fb.INDEX], lists[fb.VALUE], lists[fb.RUNS]
-    n = 0
-    n_runs = 0
-    before = 0
-    for i in range(rows - 1):
-        code = codes[i]
-        index[n] = i
-        value[n] = code
-        runs[n_runs] = n
-        active = 1 if code != 0 else 0
-        n_runs += active & (1 - before)
-        n += active
-        before = active
-    for i in range(rows - 1):
-        hits[i] += codes[i] != 0
-    index[n] = rows - 1
-    value[n] = codes[rows - 1]
-    runs[n_runs] = n
-    counts[0] = n + 1
-    counts[1] = n_runs + 1 - before
-    n += 1
-    while n % _UNROLL:
-        index[n] = rows - 1
-        value[n] = 0
-        n += 1
+def _eight_rows(a: int, step: int, arena: fb.Arena, lists: fb.Int32, high: fb.Int16, low: fb.Int16) -> None:
+    """Add eight rows: each product p to ``low`` modulo 2^16 and p >> 8 to ``high``."""
+    n = high.shape[0]
+    index, value = lists[fb.INDEX], lists[fb.VALUE]
+    w0 = arena[index[a] * step : index[a] * step + n]
+    w1 = arena[index[a + 1] * step : index[a + 1] * step + n]
+    w2 = arena[index[a + 2] * step : index[a + 2] * step + n]
+    w3 = arena[index[a + 3] * step : index[a + 3] * step + n]
+    w4 = arena[index[a + 4] * step : index[a + 4] * step + n]
+    w5 = arena[index[a + 5] * step : index[a + 5] * step + n]
+    w6 = arena[index[a + 6] * step : index[a + 6] * step + n]
+    w7 = arena[index[a + 7] * step : index[a + 7] * step + n]
+    x0, x1, x2, x3 = value[a], value[a + 1], value[a + 2], value[a + 3]
+    x4, x5, x6, x7 = value[a + 4], value[a + 5], value[a + 6], value[a + 7]
+    for p in range(n):
+        p0, p1, p2, p3 = mul16(w0[p], x0), mul16(w1[p], x1), mul16(w2[p], x2), mul16(w3[p], x3)
+        p4, p5, p6, p7 = mul16(w4[p], x4), mul16(w5[p], x5), mul16(w6[p], x6), mul16(w7[p], x7)
+        low03 = wrap_add16(wrap_add16(p0, p1), wrap_add16(p2, p3))
+        low47 = wrap_add16(wrap_add16(p4, p5), wrap_add16(p6, p7))
+        low[p] = wrap_add16(low[p], wrap_add16(low03, low47))
+        high03 = add16(add16(shift16(p0, 8), shift16(p1, 8)), add16(shift16(p2, 8), shift16(p3, 8)))
+        high47 = add16(add16(shift16(p4, 8), shift16(p5, 8)), add16(shift16(p6, 8), shift16(p7, 8)))
+        high[p] = add16(high[p], add16(high03, high47))
 
 
 @kernel
 def forward_rows16(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
-    """Proven bound, 16-bit products: z by position, eight active rows a pass.
+    """Every product fits 16 bits: z by position, in two 16-bit halves, a block of rows at a time.
 
-    Plain formula: ``z[p] = sum(value[a] * W[index[a], p] for a in active rows)``.
+    Plain formula: ``z[p] = sum(value[a] * W[index[a], p] for a in active rows)``. Over at most 255 rows the sum of
+    p >> 8 fits 16 bits and the sum of p mod 2^8 fits 16 bits unsigned, so the sum of p modulo 2^16 tells the rest.
     """
     n = layers[k, fb.POSITIONS]
-    step = layers[k, fb.ROW_STEP]
-    index = scratch.lists[k, fb.INDEX]
-    value = scratch.lists[k, fb.VALUE]
-    arena = memory.weights[layers[k, fb.OFFSET] :]
-    sums = scratch.sums32[:n]
-    for p in range(n):
-        sums[p] = 0
-    for a in range(0, scratch.active[k, 0], _UNROLL):
-        w0 = arena[index[a] * step : index[a] * step + n]
-        w1 = arena[index[a + 1] * step : index[a + 1] * step + n]
-        w2 = arena[index[a + 2] * step : index[a + 2] * step + n]
-        w3 = arena[index[a + 3] * step : index[a + 3] * step + n]
-        w4 = arena[index[a + 4] * step : index[a + 4] * step + n]
-        w5 = arena[index[a + 5] * step : index[a + 5] * step + n]
-        w6 = arena[index[a + 6] * step : index[a + 6] * step + n]
-        w7 = arena[index[a + 7] * step : index[a + 7] * step + n]
-        x0, x1, x2, x3 = value[a], value[a + 1], value[a + 2], value[a + 3]
-        x4, x5, x6, x7 = value[a + 4], value[a + 5], value[a + 6], value[a + 7]
+    lists, arena = scratch.lists[k], memory.weights[layers[k, fb.OFFSET] :]
+    high, low = scratch.halves16[0, :n], scratch.halves16[1, :n]
+    sums = scratch.sums[k, :n]
+    sums[:] = 0
+    active = scratch.active[k, 0]
+    for block in range(0, active, _BLOCK):
+        high[:] = 0
+        low[:] = 0
+        for a in range(block, min(active, block + _BLOCK), _UNROLL):
+            _eight_rows(a, layers[k, fb.ROW_STEP], arena, lists, high, low)
         for p in range(n):
-            low = add32(
-                add32(mul16(w0[p], x0), mul16(w1[p], x1)), add32(mul16(w2[p], x2), mul16(w3[p], x3))
-            )
-            high = add32(
-                add32(mul16(w4[p], x4), mul16(w5[p], x5)), add32(mul16(w6[p], x6), mul16(w7[p], x7))
-            )
-            sums[p] = add32(sums[p], add32(low, high))
-    wide = scratch.sums[k]
-    for p in range(n):
-        wide[p] = sums[p]
+            sums[p] += join_halves(int(high[p]), int(low[p]))
 
 
 @kernel
@@ -98,7 +73,7 @@ def forward_columns32(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.S
     for j in range(layers[k, fb.UNITS]):
         start = layers[k, fb.OFFSET] + j * layers[k, fb.UNIT_STEP]
         column = memory.weights[start : start + rows]
-        total = 0
+        total = np.int32(0)
         for i in range(rows):
             total = add32(total, mul32(column[i], codes[i]))
         scratch.sums[k, j] = total

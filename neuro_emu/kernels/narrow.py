@@ -10,9 +10,16 @@ import operator
 
 from neuro_emu.jit import narrow_op
 
+
+
+def _modulo16(value: int) -> int:
+    return ((value + 0x8000) & 0xFFFF) - 0x8000
+
+
 add16 = narrow_op("add", 16, operator.add)
 mul16 = narrow_op("mul", 16, operator.mul)
 xor16 = narrow_op("xor", 16, operator.xor)
 shift16 = narrow_op("ashr", 16, operator.rshift)
 add32 = narrow_op("add", 32, operator.add)
 mul32 = narrow_op("mul", 32, operator.mul)
+wrap_add16 = narrow_op("add", 16, lambda left, right: _modulo16(left + right))

@@ -1,10 +1,49 @@
-"""Stalls of the update pass: one read-modify-write row a cycle on single-port banks."""
+"""Which rows of a layer are active, and what updating them costs on single-port banks."""
 
 from __future__ import annotations
 
 from neuro_emu.jit import kernel
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.numerics.ops import bank_of
+
+
+@kernel
+def find_active(codes: fb.Int32, rows: int, lists: fb.Int32, counts: fb.Int64) -> None:
+    """List the rows whose code is not 0 (the bias row always counts) and the runs of adjacent ones.
+
+    Args:
+        codes: (rows,) input codes, bias last.
+        rows: rows of the layer.
+        lists: (3, rows + PADDING), written: row numbers, codes, starts of runs.
+        counts: (2,), written: number of active rows, number of runs.
+    """
+    index, value, runs = lists[fb.INDEX], lists[fb.VALUE], lists[fb.RUNS]
+    n = 0
+    n_runs = 0
+    before = 0
+    for i in range(rows - 1):
+        code = codes[i]
+        index[n] = i
+        value[n] = code
+        runs[n_runs] = n
+        active = 1 if code != 0 else 0
+        n_runs += active & (1 - before)
+        n += active
+        before = active
+    runs[n_runs] = n
+    counts[1] = n_runs + 1 - before
+    counts[0] = end_list(n, rows, codes[rows - 1], index, value)
+
+
+@kernel
+def end_list(n: int, rows: int, bias: int, index: fb.Int32, value: fb.Int32) -> int:
+    """Append the bias row and zero-valued padding to *n* listed rows; returns the number of active rows."""
+    index[n] = rows - 1
+    value[n] = bias
+    for a in range(n + 1, n + fb.PADDING):
+        index[a] = rows - 1
+        value[a] = 0
+    return n + 1
 
 
 @kernel
@@ -17,7 +56,7 @@ def update_stalls(lists: fb.Int32, counts: fb.Int64, constants: fb.Int64, ports:
     without a stall the rest of the run cannot stall: only its last rows are walked again, for what follows.
 
     Args:
-        lists: INDEX, VALUE, RUNS (3, rows) of the active rows, as :func:`find_active` makes them.
+        lists: (3, rows + PADDING), as :func:`find_active` makes them.
         counts: (2,) number of active rows, number of runs.
         constants: see :mod:`neuro_emu.kernels.fabric`.
         ports: (2, banks), overwritten.

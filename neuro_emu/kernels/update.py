@@ -11,12 +11,33 @@ import numpy as np
 from neuro_emu.jit import kernel
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.narrow import add16, mul16, shift16, xor16
-from neuro_emu.kernels.vectors import update_range
+from neuro_emu.kernels.vectors import update_any_sign, update_one_sign
 from neuro_emu.network.state import UPDATES, WEIGHT_OVF, ZERO_UPDATES
 from neuro_emu.numerics.modes import LANE_LFSR, RND, ROW_LFSR, STOCH
-from neuro_emu.numerics.ops import add_step, draw, lfsr, low_bits, round_shift, xorshift
+from neuro_emu.numerics.ops import add_step, byte_of, draw, lfsr, low_bits, round_shift, xorshift
 
+_LEAP = 4
 _HALF_WORD = 0x80000000  # its top s bits are 2^(s−1): nearest rounding as a constant draw
+
+
+@kernel
+def leap(word: int, leaps: fb.Int64) -> int:
+    """Four xorshift steps at once: they are linear, so the four bytes of *word* contribute independently."""
+    return (
+        leaps[0, byte_of(word, 0)] ^ leaps[1, byte_of(word, 1)] ^ leaps[2, byte_of(word, 2)] ^ leaps[3, byte_of(word, 3)]
+    )
+
+
+def leap_table() -> fb.Int64:
+    """Table (4, 256) of :func:`leap`: four xorshift steps from each value of each byte."""
+    table = np.zeros((4, 256), dtype=np.int64)
+    for position in range(4):
+        for byte in range(256):
+            word = byte << 8 * position
+            for _ in range(_LEAP):
+                word = xorshift(word)
+            table[position, byte] = word
+    return table
 
 
 @kernel
@@ -33,9 +54,17 @@ def row_words(k: int, count: int, memory: fb.Memory, constants: fb.Int64, words:
             register = lfsr(register)
             words[a] = register
     else:
-        for a in range(count):
-            register = xorshift(register)
-            words[a] = register
+        # One step waits for the one before it; four words that each leap four steps do not.
+        leaps = memory.leaps
+        word0 = xorshift(register)
+        word1 = xorshift(word0)
+        word2 = xorshift(word1)
+        word3 = xorshift(word2)
+        for a in range(0, count, _LEAP):
+            words[a], words[a + 1], words[a + 2], words[a + 3] = word0, word1, word2, word3
+            word0, word1, word2, word3 = leap(word0, leaps), leap(word1, leaps), leap(word2, leaps), leap(word3, leaps)
+        if count:
+            register = int(words[count - 1])
     memory.row_registers[k] = register
 
 
@@ -49,6 +78,15 @@ def _levels(peak: int, shift: int, most: int) -> int:
 
 
 @kernel
+def _total(sums: fb.Int16) -> int:
+    """Magnitude of a sum of terms of one sign."""
+    total = 0
+    for lane in range(fb.CHUNK):
+        total += int(sums[lane])
+    return abs(total)
+
+
+@kernel
 def update_rows16(
     k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch
 ) -> int:
@@ -56,7 +94,8 @@ def update_rows16(
 
     A step is 0 unless the draw lies within |δ·x| of an end of its range. Lane masks are bit-reversed neuron numbers and
     neurons are stored in the order of their masks, so when |δ·x| ≤ 2^(s−m) only two aligned blocks of
-    1/2^m of the row can have nonzero steps: those whose top m draw bits are all ones or all zeros.
+    1/2^m of the row can have nonzero steps: those whose top m draw bits are all zeros (steps 0 and −1) or all ones (steps 0
+    and +1). Each kind has its own sums, which therefore count. Without such a block (m = 0) the whole row is updated.
     """
     positions = layers[k, fb.POSITIONS]
     delta, masks = scratch.delta16, geometry.masks16[k]
@@ -64,10 +103,10 @@ def update_rows16(
     for p in range(positions):
         largest = max(largest, abs(int(delta[p])))
     shift, split = layers[k, fb.SHIFT], layers[k, fb.SPLIT]
-    row = np.zeros(7, dtype=np.int16)
+    row, sums = scratch.row16, scratch.sums16
     row[3], row[4] = split, shift - split
     row[5], row[6] = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
-    result = 0
+    sums[:] = 0
     for a in range(scratch.active[k, 0]):
         x = int(scratch.lists[k, fb.VALUE, a])
         peak = largest * abs(x)
@@ -79,15 +118,16 @@ def update_rows16(
         start = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
         m = _levels(peak, shift, layers[k, fb.LEVELS])
         if m == 0:
-            result += update_range(memory.weights, start, delta, masks, 0, positions, row)
+            update_any_sign(memory.weights, start, delta, masks, 0, positions, row, sums[2])
             continue
         size = positions >> m
-        block = draw(word, m)
-        for _ in range(2):
-            first = block * size
-            result += update_range(memory.weights, start + first, delta, masks, first, size, row)
-            block = (1 << m) - 1 - block
-    return result
+        zeros = draw(word, m) * size
+        ones = positions - size - zeros
+        update_one_sign(memory.weights, start + zeros, delta, masks, zeros, size, row, sums[0])
+        update_one_sign(memory.weights, start + ones, delta, masks, ones, size, row, sums[1])
+    moved = _total(sums[0, 0]) + _total(sums[1, 0]) + _total(sums[2, 0])
+    clamped = _total(sums[0, 1]) + _total(sums[1, 1]) + _total(sums[2, 1])
+    return moved + (clamped << 32)
 
 
 @kernel
@@ -141,19 +181,18 @@ def _write(weights: fb.Arena, at: int, product: int, word: int, limits: fb.Int64
 
 
 @kernel
-def _limits(k: int, layers: fb.Int64, constants: fb.Int64) -> fb.Int64:
-    limits = np.zeros(5, dtype=np.int64)
+def _set_limits(k: int, layers: fb.Int64, constants: fb.Int64, limits: fb.Int64) -> None:
     limits[0], limits[1] = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
     limits[2] = layers[k, fb.SHIFT]
     limits[3], limits[4] = constants[fb.ROUNDING], constants[fb.OVERFLOW]
-    return limits
 
 
 @kernel
 def update_plain(k: int, fabric: fb.Fabric, register: int) -> int:
     """Row words, any rounding, overflow and width; ``register`` < 0 takes the product from the gradients."""
     layers, memory, scratch = fabric.layers, fabric.memory, fabric.scratch
-    limits = _limits(k, layers, fabric.constants)
+    limits = scratch.limits
+    _set_limits(k, layers, fabric.constants, limits)
     result = 0
     for a in range(scratch.active[k, 0]):
         row = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
@@ -171,7 +210,8 @@ def update_plain(k: int, fabric: fb.Fabric, register: int) -> int:
 def update_lanes(k: int, fabric: fb.Fabric, register: int) -> int:
     """Per-lane words: groups ascending, rows ascending, every lane advances once a written word."""
     layers, memory, scratch = fabric.layers, fabric.memory, fabric.scratch
-    limits = _limits(k, layers, fabric.constants)
+    limits = scratch.limits
+    _set_limits(k, layers, fabric.constants, limits)
     lanes, units = fabric.constants[fb.LANES], layers[k, fb.UNITS]
     is_lfsr = fabric.constants[fb.WORD_SOURCE] == LANE_LFSR
     result = 0

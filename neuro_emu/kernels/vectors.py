@@ -6,6 +6,8 @@ portable LLVM: the same on any processor that Numba supports.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -19,27 +21,43 @@ _I64 = ir.IntType(64)
 _VECTOR = ir.VectorType(_I16, CHUNK)
 
 
-def _update_range(
-    weights: Int16, start: int, delta: Int16, masks: Int16, first: int, count: int, row: Int16
+def _update_one_sign(
+    weights: Int16, start: int, delta: Int16, masks: Int16, first: int, count: int, row: Int16, sums: Int16
 ) -> int:
     """Update positions first … first + count − 1 of a row stored at *start*; count is a multiple of CHUNK.
 
     ``row`` = (x, low part of the draw, high part, split, rest, lowest weight, highest weight), int16. With
     r = (high << split) + low and s = split + rest each weight becomes clamp(W + ((δ·x + (r ^ mask)) >> s)),
     computed as floor((floor((δ·x + low) / 2^split) + (high ^ mask16)) / 2^rest), the same number in 16 bits.
-    Returns nonzero steps + 2^32 · clamped weights.
+    ``sums`` (2, CHUNK) gathers, lane by lane, the steps and what the clamp took away: counts, up to their
+    sign, where every step is 0 or ±1 with one sign. Returns 0.
     """
     x, low_part, high_part, split, rest, lowest, highest = (int(v) for v in row)
-    moved = clamped = 0
     for p in range(count):
         head = (int(delta[first + p]) * x + low_part) >> split
         step = (head + (high_part ^ int(masks[first + p]))) >> rest
         total = int(weights[start + p]) + step
         kept = min(max(total, lowest), highest)
         weights[start + p] = kept
-        moved += step != 0
-        clamped += kept != total
-    return moved + (clamped << 32)
+        sums[0, p % CHUNK] += step
+        sums[1, p % CHUNK] += total - kept
+    return 0
+
+
+def _update_any_sign(
+    weights: Int16, start: int, delta: Int16, masks: Int16, first: int, count: int, row: Int16, sums: Int16
+) -> int:
+    """Do the same for steps of any size: ``sums`` counts the steps that are not 0 and the weights clamped."""
+    x, low_part, high_part, split, rest, lowest, highest = (int(v) for v in row)
+    for p in range(count):
+        head = (int(delta[first + p]) * x + low_part) >> split
+        step = (head + (high_part ^ int(masks[first + p]))) >> rest
+        total = int(weights[start + p]) + step
+        kept = min(max(total, lowest), highest)
+        weights[start + p] = kept
+        sums[0, p % CHUNK] += step != 0
+        sums[1, p % CHUNK] += total != kept
+    return 0
 
 
 def _splat(builder: Any, value: Any) -> Any:
@@ -48,15 +66,8 @@ def _splat(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(_I32, CHUNK), [0] * CHUNK))
 
 
-def _population(builder: Any, mask: Any) -> Any:
-    """Return the number of true lanes as a 64-bit number."""
-    bits = ir.IntType(CHUNK)
-    count = builder.module.declare_intrinsic("llvm.ctpop", [bits])
-    return builder.zext(builder.call(count, [builder.bitcast(mask, bits)]), _I64)
-
-
-def _step_and_store(builder: Any, places: list[Any], scalars: list[Any]) -> tuple[Any, Any]:
-    """Emit one chunk: ``places`` = pointers to weights, δ, masks; returns (steps taken, weights clamped)."""
+def _step_and_store(builder: Any, places: list[Any], scalars: list[Any], one_sign: bool) -> tuple[Any, Any]:
+    """Emit one chunk: ``places`` = pointers to weights, δ, masks; returns what to add to the two sums."""
     x, low_part, high_part, split, rest, lowest, highest = scalars
     weights, delta, masks = (builder.load(place, align=2) for place in places)
     head = builder.ashr(builder.add(builder.mul(delta, x), low_part), split)
@@ -65,40 +76,44 @@ def _step_and_store(builder: Any, places: list[Any], scalars: list[Any]) -> tupl
     upper = builder.select(builder.icmp_signed("<", total, highest), total, highest)
     kept = builder.select(builder.icmp_signed(">", upper, lowest), upper, lowest)
     builder.store(kept, places[0], align=2)
+    if one_sign:
+        return step, builder.sub(total, kept)
     moved = builder.icmp_signed("!=", step, ir.Constant(_VECTOR, None))
-    return _population(builder, moved), _population(builder, builder.icmp_signed("!=", kept, total))
+    return builder.zext(moved, _VECTOR), builder.zext(builder.icmp_signed("!=", total, kept), _VECTOR)
 
 
-def _generate(builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
-    weights, delta, masks, row = pointers
+def _generate(one_sign: bool, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+    weights, delta, masks, row, sums = pointers
     start, first, count = numbers
     zero, chunk = ir.Constant(_I64, 0), ir.Constant(_I64, CHUNK)
+
+    def vector_at(base: Any, offset: Any) -> Any:
+        return builder.bitcast(builder.gep(base, [offset]), _VECTOR.as_pointer())
+
     scalars = [_splat(builder, builder.load(builder.gep(row, [ir.Constant(_I64, n)]))) for n in range(7)]
+    sum_places = [vector_at(sums, zero), vector_at(sums, chunk)]
+    before = [zero, *(builder.load(place, align=2) for place in sum_places)]
     entry, loop, done = builder.block, builder.append_basic_block("chunk"), builder.append_basic_block("done")
-    builder.cbranch(builder.icmp_signed(">", count, zero), loop, done)
+    builder.branch(loop)
 
     builder.position_at_end(loop)
-    carried = [builder.phi(_I64) for _ in range(3)]  # position, steps taken, weights clamped
-    bases = ((weights, start), (delta, first), (masks, first))
+    carried = [builder.phi(value.type) for value in before]  # position, sum of steps, sum of clamped parts
     places = [
-        builder.bitcast(builder.gep(base, [builder.add(offset, carried[0])]), _VECTOR.as_pointer())
-        for base, offset in bases
+        vector_at(base, builder.add(offset, carried[0]))
+        for base, offset in ((weights, start), (delta, first), (masks, first))
     ]
-    moved, clamped = _step_and_store(builder, places, scalars)
-    following = [builder.add(a, b) for a, b in zip(carried, (chunk, moved, clamped), strict=True)]
-    for phi, value in zip(carried, following, strict=True):
-        phi.add_incoming(zero, entry)
+    gained = (chunk, *_step_and_store(builder, places, scalars, one_sign))
+    after = [builder.add(a, b) for a, b in zip(carried, gained, strict=True)]
+    for phi, initial, value in zip(carried, before, after, strict=True):
+        phi.add_incoming(initial, entry)
         phi.add_incoming(value, loop)
-    builder.cbranch(builder.icmp_signed("<", following[0], count), loop, done)
+    builder.cbranch(builder.icmp_signed("<", after[0], count), loop, done)
 
     builder.position_at_end(done)
-    results = []
-    for value in following[1:]:
-        result = builder.phi(_I64)
-        result.add_incoming(zero, entry)
-        result.add_incoming(value, loop)
-        results.append(result)
-    return builder.add(results[0], builder.shl(results[1], ir.Constant(_I64, 32)))
+    for place, value in zip(sum_places, after[1:], strict=True):
+        builder.store(value, place, align=2)
+    return zero
 
 
-update_range = vector_op(_update_range, _generate)
+update_one_sign: Callable[..., int] = vector_op(_update_one_sign, partial(_generate, True))
+update_any_sign: Callable[..., int] = vector_op(_update_any_sign, partial(_generate, False))

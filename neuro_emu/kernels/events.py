@@ -1,0 +1,54 @@
+"""Active rows of the first layer, listed once per data set: they do not change while the chip learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuro_emu.jit import kernel
+from neuro_emu.kernels import fabric as fb
+from neuro_emu.kernels.schedule import find_active, update_stalls
+
+
+@kernel
+def _list_events(codes: NDArray[Any], constants: fb.Int64, work: fb.EventWork, events: fb.Events) -> None:
+    rows = codes.shape[1] + 1
+    end = 0
+    for sample in range(codes.shape[0]):
+        for i in range(rows - 1):
+            work.codes[i] = codes[sample, i]
+        find_active(work.codes, rows, work.lists, work.active)
+        n = work.active[0]
+        for a in range(n - 1):
+            events.index[end + a] = work.lists[fb.INDEX, a]
+            events.value[end + a] = work.lists[fb.VALUE, a]
+        end += n - 1
+        events.ends[sample + 1] = end
+        events.stalls[sample] = update_stalls(work.lists, work.active, constants, work.banks)
+
+
+def list_events(codes: NDArray[Any], constants: fb.Int64) -> fb.Events:
+    """List the inputs that are not 0, and the stalls of an update over them, for each sample.
+
+    Args:
+        codes: (samples, inputs) input codes.
+        constants: see :mod:`neuro_emu.kernels.fabric`.
+    """
+    samples, inputs = codes.shape
+    total = int(np.count_nonzero(codes))
+    events = fb.Events(
+        ends=np.zeros(samples + 1, dtype=np.int64),
+        index=np.zeros(total, dtype=np.int32),
+        value=np.zeros(total, dtype=codes.dtype),
+        stalls=np.zeros(samples, dtype=np.int64),
+    )
+    work = fb.EventWork(
+        codes=np.ones(inputs + 1, dtype=np.int32),
+        lists=np.zeros((3, inputs + 1 + fb.PADDING), dtype=np.int32),
+        active=np.zeros(2, dtype=np.int64),
+        banks=np.zeros((2, int(constants[fb.BANKS])), dtype=np.int64),
+    )
+    _list_events(codes, constants, work, events)
+    return events

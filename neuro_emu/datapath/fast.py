@@ -14,7 +14,9 @@ from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.epoch import run_block
 from neuro_emu.kernels.events import list_events
 from neuro_emu.kernels.update import leap_table
+from neuro_emu.machine.activity import LayerActivity, counts_of
 from neuro_emu.machine.chip import Chip
+from neuro_emu.machine.counts import Counts
 from neuro_emu.machine.design import WRITE_DELAY, ZeroInput
 from neuro_emu.network.layers import DenseLayer
 from neuro_emu.network.state import TALLIES, ChipState
@@ -46,15 +48,15 @@ class FastDatapath:
         self._epoch = state.epoch
         self._fill = state.batch_fill
         self._listed: dict[int, tuple[NDArray[Any], fb.Events]] = {}
-        program, registers = record(chip)
+        self._program = record(chip)
         self._fabric = fb.Fabric(
             layers=self._layer_table(),
             constants=self._constants(),
             memory=self._memory(state),
             geometry=self._geometry(),
-            scratch=self._scratch(registers),
+            scratch=self._scratch(self._program.registers),
             activity=self.new_activity(),
-            program=program,
+            program=self._program.code,
         )
         self.begin_epoch(state.epoch)
 
@@ -206,6 +208,16 @@ class FastDatapath:
     def activity(self) -> fb.Activity:
         """Counters of the training so far."""
         return self._fabric.activity
+
+    def counts(self, activity: fb.Activity, *, learning: bool) -> Counts:
+        """Return cycles and accesses of everything counted in *activity*, training or inference samples."""
+        layers = []
+        for k, totals in enumerate(activity.totals.tolist()):
+            gated = self.chip.learning.error_gate is not None
+            learned = activity.hits[fb.LEARNED if gated else fb.FORWARDS, k]
+            forwards, trained, stalls, applied = totals
+            layers.append(LayerActivity(forwards, activity.hits[fb.FORWARDS, k], trained, learned, stalls, applied))
+        return counts_of(self.chip, layers, self._program.operations, learning=learning)
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the shifts of *epoch* and, with them, the update kernels."""

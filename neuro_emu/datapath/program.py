@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro_emu.kernels.fabric import OP_GATE, OP_LABEL_ROW, OP_PROJECT, OP_SIGN, OP_UPDATE
+from neuro_emu.kernels.fabric import OP_GATE, OP_LABEL_ROW, OP_PROJECT, OP_SIGN, OP_UPDATE, OPERATIONS
 from neuro_emu.kernels.learn import DELTA_OUTPUT, FIRST_FREE
 from neuro_emu.machine.chip import Chip
 from neuro_emu.rules import Datapath, learn_output
@@ -73,8 +73,23 @@ class Recorder:
         self.instructions.append((OP_UPDATE, k, delta.number, 0, 0))
 
 
-def record(chip: Chip) -> tuple[NDArray[np.int64], int]:
-    """Return the program of one sample (instructions, 5) and the number of signal registers it uses."""
+@dataclass(frozen=True)
+class Program:
+    """The instructions of one sample.
+
+    Attributes:
+        code: (instructions, 5), see :mod:`neuro_emu.kernels.fabric`.
+        registers: signal registers in use.
+        operations: the same as (operation, layer) in words, for the cost of the machine.
+    """
+
+    code: NDArray[np.int64]
+    registers: int
+    operations: list[tuple[str, int]]
+
+
+def record(chip: Chip) -> Program:
+    """Run the rule's body on a :class:`Recorder`."""
     recorder = Recorder(chip)
     datapath: Datapath[Register] = recorder
     for k in chip.training_order:
@@ -82,4 +97,5 @@ def record(chip: Chip) -> tuple[NDArray[np.int64], int]:
             learn_output(datapath, k)
         else:
             chip.learning.rule.learn(datapath, k)
-    return np.array(recorder.instructions, dtype=np.int64).reshape(-1, 5), recorder.registers
+    code = np.array(recorder.instructions, dtype=np.int64).reshape(-1, 5)
+    return Program(code, recorder.registers, [(OPERATIONS[op], int(k)) for op, k in code[:, :2].tolist()])

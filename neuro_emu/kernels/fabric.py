@@ -21,6 +21,7 @@ Arena = NDArray[Any]  # int16, or int32 when a weight has more than 16 bits
 FORWARD_ROWS16, FORWARD_COLUMNS32, FORWARD_EXACT, FORWARD_SATURATING = range(4)
 UPDATE_ROWS16, UPDATE_COLUMNS16, UPDATE_PLAIN, UPDATE_LANES = range(4)
 
+OPERATIONS = ("label_row", "error_sign", "project", "gate", "update")
 OP_LABEL_ROW, OP_SIGN, OP_PROJECT, OP_GATE, OP_UPDATE = range(5)
 """Instructions of the learning program: (op, layer, source register, target register, shift)."""
 

@@ -122,7 +122,7 @@ class Chip:
         macros.append(MemoryMacro(f"outputs[{k}]", layer.units, layer.output.bits, 1, "1R1W", "y of the current sample"))
         if self.keeps_preactivation(layer):
             macros.append(MemoryMacro(f"preactivation[{k}]", layer.units, 8, 1, "1R1W", "q kept until the error is known"))
-        if layer.activation not in LINEAR:
+        if self.has_table(layer):
             macros.append(MemoryMacro(f"table[{k}]", 256, layer.output.bits, 1, "ROM", f"{layer.activation}"))
             if layer.feedback is not None and self._learns(layer):
                 macros.append(MemoryMacro(f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′"))
@@ -130,6 +130,11 @@ class Chip:
 
     def _learns(self, layer: DenseLayer) -> bool:
         return layer is self.network.output or self.learning.rule.need > Need.NOTHING
+
+    @staticmethod
+    def has_table(layer: DenseLayer) -> bool:
+        """Whether activation and derivative need a ROM."""
+        return layer.activation not in LINEAR
 
     def keeps_preactivation(self, layer: DenseLayer) -> bool:
         """Whether q of a hidden layer must be buffered because its update waits for the error."""

@@ -1,0 +1,53 @@
+"""One row of one group by the definitions in numerics/ops: what the traced datapath is made of."""
+
+from __future__ import annotations
+
+from neuro_emu.jit import kernel
+from neuro_emu.kernels.fabric import Int32, Int64
+from neuro_emu.numerics.modes import SAT
+from neuro_emu.numerics.ops import accumulate, add_step, overflow, round_shift
+
+
+@kernel
+def accumulate_row(sums: Int64, weights: Int32, x: int, low: int, high: int, mode: int) -> int:
+    """Multiply one input code with the weights of a group's lanes; returns the number of clamps (SAT)."""
+    clamped = 0
+    for lane in range(sums.shape[0]):
+        exact = sums[lane] + int(weights[lane]) * x
+        if mode == SAT:
+            sums[lane] = accumulate(sums[lane], int(weights[lane]), x, low, high)
+            clamped += sums[lane] != exact
+        else:
+            sums[lane] = exact
+    return clamped
+
+
+@kernel
+def wrap_sums(sums: Int64, low: int, high: int, mode: int) -> int:
+    """Bring finished sums into the accumulator's range; returns how many changed (WRAP)."""
+    changed = 0
+    for lane in range(sums.shape[0]):
+        kept = overflow(sums[lane], low, high, mode)
+        changed += kept != sums[lane]
+        sums[lane] = kept
+    return changed
+
+
+@kernel
+def update_row(weights: Int32, products: Int64, words: Int64, settings: Int64, counts: Int64) -> None:
+    """Add the rounded products to one row of a group's weights.
+
+    Args:
+        weights: (lanes,) updated in place.
+        products: (lanes,) δ·x, or gradient sums.
+        words: (lanes,) 32-bit random words.
+        settings: (5,) shift, rounding, lowest and highest weight, overflow mode.
+        counts: (2,) zero steps and overflows, incremented.
+    """
+    for lane in range(weights.shape[0]):
+        step = round_shift(products[lane], settings[0], settings[1], words[lane])
+        exact = int(weights[lane]) + step
+        kept = add_step(int(weights[lane]), step, settings[2], settings[3], settings[4])
+        counts[0] += step == 0
+        counts[1] += kept != exact
+        weights[lane] = kept

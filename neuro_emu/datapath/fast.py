@@ -114,11 +114,15 @@ class FastDatapath:
         """Layer k of a flat arena as (rows, positions)."""
         layer, storage = self.chip.network.layers[k], self._storage[k]
         flat = arena[self._offsets[k] : self._offsets[k + 1]]
-        return flat.reshape(storage.positions, layer.rows).T if storage.columns else flat.reshape(layer.rows, -1)
+        return (
+            flat.reshape(storage.positions, layer.rows).T if storage.columns else flat.reshape(layer.rows, -1)
+        )
 
     def _memory(self, state: ChipState) -> fb.Memory:
         layers = self.chip.network.layers
-        width = np.int16 if all(la.weight.bits <= 16 and la.weight.high < 1 << 15 for la in layers) else np.int32
+        width = (
+            np.int16 if all(la.weight.bits <= 16 and la.weight.high < 1 << 15 for la in layers) else np.int32
+        )
         weights = aligned_zeros(self._offsets[-1], width)
         batch = self.chip.learning.batch > 1
         gradients = np.zeros(self._offsets[-1] if batch else 1, dtype=np.int64)
@@ -131,14 +135,22 @@ class FastDatapath:
         for k, matrix in enumerate(state.feedback):
             feedback[k, :, : matrix.shape[1]] = matrix
         return fb.Memory(
-            weights, gradients, feedback, state.row_registers.copy(), state.lane_registers.copy(), leap_table()
+            weights,
+            gradients,
+            feedback,
+            state.row_registers.copy(),
+            state.lane_registers.copy(),
+            leap_table(),
         )
 
     def _geometry(self) -> fb.Geometry:
         layers = self.chip.network.layers
         broadest = max(st.positions for st in self._storage)
         tables = [
-            [activation_table(la.activation, la.table_frac, la.output), derivative_table(la.activation, la.table_frac)]
+            [
+                activation_table(la.activation, la.table_frac, la.output),
+                derivative_table(la.activation, la.table_frac),
+            ]
             for la in layers
         ]
         geometry = fb.Geometry(
@@ -188,7 +200,13 @@ class FastDatapath:
         )
 
     def samples(
-        self, codes: NDArray[Any], labels: NDArray[np.uint8], order: fb.Int64, *, learn: bool, flush: bool = True
+        self,
+        codes: NDArray[Any],
+        labels: NDArray[np.uint8],
+        order: fb.Int64,
+        *,
+        learn: bool,
+        flush: bool = True,
     ) -> fb.Samples:
         """Prepare data for :meth:`train` or :meth:`infer`; the lists of active rows are made once per array.
 
@@ -202,7 +220,9 @@ class FastDatapath:
         if id(codes) not in self._listed:  # the array is kept beside its lists, so its id stays taken
             self._listed[id(codes)] = (codes, list_events(codes, self._fabric.constants))
         predictions = np.zeros(len(order), dtype=np.int64)
-        return fb.Samples(codes, labels, self._listed[id(codes)][1], order, predictions, int(learn), int(flush))
+        return fb.Samples(
+            codes, labels, self._listed[id(codes)][1], order, predictions, int(learn), int(flush)
+        )
 
     @property
     def activity(self) -> fb.Activity:
@@ -216,7 +236,9 @@ class FastDatapath:
             gated = self.chip.learning.error_gate is not None
             learned = activity.hits[fb.LEARNED if gated else fb.FORWARDS, k]
             forwards, trained, stalls, applied = totals
-            layers.append(LayerActivity(forwards, activity.hits[fb.FORWARDS, k], trained, learned, stalls, applied))
+            layers.append(
+                LayerActivity(forwards, activity.hits[fb.FORWARDS, k], trained, learned, stalls, applied)
+            )
         return counts_of(self.chip, layers, self._program.operations, learning=learning)
 
     def begin_epoch(self, epoch: int) -> None:

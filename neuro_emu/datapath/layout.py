@@ -56,7 +56,9 @@ class Storage:
         positions, negative = min(sizes)
         levels = -negative
         neurons = np.arange(layer.units)
-        block_of = np.array([bit_reverse(j % (1 << levels)) >> (32 - levels) if levels else 0 for j in neurons.tolist()])
+        block_of = np.array(
+            [bit_reverse(j % (1 << levels)) >> (32 - levels) if levels else 0 for j in neurons.tolist()]
+        )
         return cls(False, positions, levels, block_of * (positions >> levels) + (neurons >> levels))
 
 
@@ -85,7 +87,9 @@ def delta_bound(chip: Chip, layer: DenseLayer) -> int:
 def split_draw(chip: Chip, layer: DenseLayer, shift: int) -> int | None:
     """Return how many low bits of an s-bit draw to round away first so that all sums fit 16 bits; None: they never do."""
     peak = delta_bound(chip, layer) * layer.input.magnitude
-    masked = chip.numerics.update_rounding is Rounding.STOCH and chip.numerics.word_source is not WordSource.RAW
+    masked = (
+        chip.numerics.update_rounding is Rounding.STOCH and chip.numerics.word_source is not WordSource.RAW
+    )
     lane_bits = (layer.units - 1).bit_length() if masked else 0
     for split in range(shift + 1):
         head = (peak + (1 << split) - 1) >> split

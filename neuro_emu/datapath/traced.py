@@ -330,7 +330,13 @@ class TracedDatapath:
         words = self._words.words(k, self._group, len(products))
         shift = self.chip.update_shift(layer, self.state.epoch)
         settings = np.array(
-            [shift, numerics.update_rounding.code, layer.weight.low, layer.weight.high, numerics.overflow.code]
+            [
+                shift,
+                numerics.update_rounding.code,
+                layer.weight.low,
+                layer.weight.high,
+                numerics.overflow.code,
+            ]
         )
         counts = np.zeros(2, dtype=np.int64)
         weights = self.state.weights[k][row, lanes]

@@ -11,7 +11,6 @@ import operator
 from neuro_emu.jit import narrow_op
 
 
-
 def _modulo16(value: int) -> int:
     return ((value + 0x8000) & 0xFFFF) - 0x8000
 

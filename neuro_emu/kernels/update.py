@@ -24,7 +24,10 @@ _HALF_WORD = 0x80000000  # its top s bits are 2^(s−1): nearest rounding as a c
 def leap(word: int, leaps: fb.Int64) -> int:
     """Four xorshift steps at once: they are linear, so the four bytes of *word* contribute independently."""
     return (
-        leaps[0, byte_of(word, 0)] ^ leaps[1, byte_of(word, 1)] ^ leaps[2, byte_of(word, 2)] ^ leaps[3, byte_of(word, 3)]
+        leaps[0, byte_of(word, 0)]
+        ^ leaps[1, byte_of(word, 1)]
+        ^ leaps[2, byte_of(word, 2)]
+        ^ leaps[3, byte_of(word, 3)]
     )
 
 
@@ -62,7 +65,12 @@ def row_words(k: int, count: int, memory: fb.Memory, constants: fb.Int64, words:
         word3 = xorshift(word2)
         for a in range(0, count, _LEAP):
             words[a], words[a + 1], words[a + 2], words[a + 3] = word0, word1, word2, word3
-            word0, word1, word2, word3 = leap(word0, leaps), leap(word1, leaps), leap(word2, leaps), leap(word3, leaps)
+            word0, word1, word2, word3 = (
+                leap(word0, leaps),
+                leap(word1, leaps),
+                leap(word2, leaps),
+                leap(word3, leaps),
+            )
         if count:
             register = int(words[count - 1])
     memory.row_registers[k] = register
@@ -138,7 +146,11 @@ def update_columns16(
     rows = layers[k, fb.ROWS]
     shift, split = layers[k, fb.SHIFT], np.int16(layers[k, fb.SPLIT])
     rest = np.int16(shift - split)
-    codes, low_part, high_part = scratch.parts16[0, :rows], scratch.parts16[1, :rows], scratch.parts16[2, :rows]
+    codes, low_part, high_part = (
+        scratch.parts16[0, :rows],
+        scratch.parts16[1, :rows],
+        scratch.parts16[2, :rows],
+    )
     for i in range(rows):
         codes[i] = scratch.codes[k, i]
         low_part[i] = 0

@@ -109,23 +109,44 @@ class Chip:
         groups = self.design.groups(layer.units)
         words = -(-groups * layer.rows // banks)
         k = layer.index
-        macros = [MemoryMacro(f"weights[{k}]", words, lanes * layer.weight.bits, banks, "1RW", "W, a row of a group a word")]
+        macros = [
+            MemoryMacro(
+                f"weights[{k}]", words, lanes * layer.weight.bits, banks, "1RW", "W, a row of a group a word"
+            )
+        ]
         if self.learning.batch > 1 and self._learns(layer):
             bits = (self.learning.batch * layer.delta.magnitude * layer.input.magnitude).bit_length() + 1
-            macros.append(MemoryMacro(f"gradients[{k}]", words, lanes * bits, banks, "1RW", "mini-batch sums G"))
+            macros.append(
+                MemoryMacro(f"gradients[{k}]", words, lanes * bits, banks, "1RW", "mini-batch sums G")
+            )
         if layer.feedback is not None and self._learns(layer):
             macros.append(
                 MemoryMacro(
-                    f"feedback[{k}]", groups * self.network.classes, lanes * layer.feedback.bits, 1, "ROM", "B, a class a row"
+                    f"feedback[{k}]",
+                    groups * self.network.classes,
+                    lanes * layer.feedback.bits,
+                    1,
+                    "ROM",
+                    "B, a class a row",
                 )
             )
-        macros.append(MemoryMacro(f"outputs[{k}]", layer.units, layer.output.bits, 1, "1R1W", "y of the current sample"))
+        macros.append(
+            MemoryMacro(f"outputs[{k}]", layer.units, layer.output.bits, 1, "1R1W", "y of the current sample")
+        )
         if self.keeps_preactivation(layer):
-            macros.append(MemoryMacro(f"preactivation[{k}]", layer.units, 8, 1, "1R1W", "q kept until the error is known"))
+            macros.append(
+                MemoryMacro(
+                    f"preactivation[{k}]", layer.units, 8, 1, "1R1W", "q kept until the error is known"
+                )
+            )
         if self.has_table(layer):
             macros.append(MemoryMacro(f"table[{k}]", 256, layer.output.bits, 1, "ROM", f"{layer.activation}"))
             if layer.feedback is not None and self._learns(layer):
-                macros.append(MemoryMacro(f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′"))
+                macros.append(
+                    MemoryMacro(
+                        f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′"
+                    )
+                )
         return macros
 
     def _learns(self, layer: DenseLayer) -> bool:

@@ -1,8 +1,8 @@
 """Direct feedback alignment (Nøkland 2016).
 
-    δy_k = B_kᵀ e              e = y* − y_K through a fixed random matrix
-    δz_k = δy_k ⊙ f′(z_k)
-    W_k += η δz_k y_{k-1}ᵀ
+δy_k = B_kᵀ e              e = y* − y_K through a fixed random matrix
+δz_k = δy_k ⊙ f′(z_k)
+W_k += η δz_k y_{k-1}ᵀ
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Direct feedback alignment from the sign of the error (Frenkel, Lefebvre and Bol 2021, section 2.2).
 
-    δy_k = B_kᵀ sign(e)        sign is 0 inside a dead zone |e_c| ≤ D (D = 0 in the paper)
-    δz_k = δy_k ⊙ f′(z_k)
-    W_k += η δz_k y_{k-1}ᵀ
+δy_k = B_kᵀ sign(e)        sign is 0 inside a dead zone |e_c| ≤ D (D = 0 in the paper)
+δz_k = δy_k ⊙ f′(z_k)
+W_k += η δz_k y_{k-1}ᵀ
 """
 
 from __future__ import annotations

@@ -139,5 +139,5 @@ def vector_op(plain: F, generate: Callable[[Any, list[Any], list[Any]], Any]) ->
 
     # An intrinsic's arguments are read from its signature, so one with the right arity is made here.
     scope: dict[str, Any] = {"typed": typed}
-    exec(f"def vector(context, {names}): return typed(({names},))", scope)  # noqa: S102
+    exec(f"def vector(context, {names}): return typed(({names},))", scope)
     return cast(F, intrinsic(scope["vector"]))

@@ -1,1 +1,1 @@
-
+"""Configuration: typed YAML with source positions, resolved into a chip."""

@@ -203,9 +203,7 @@ def _refuse_ambiguous(text: str) -> None:
             f"write {decimal} without the zero; {quotes}",
         )
     if _OTHER_BASE.fullmatch(text):
-        raise AmbiguousError(
-            f"{text}: octal and binary integers are not accepted", f"write it in decimal; {quotes}"
-        )
+        raise AmbiguousError(f"{text}: octal and binary integers are not accepted", f"write it in decimal; {quotes}")
     if _GROUPED.fullmatch(text):
         raise AmbiguousError(
             f"{text} is a number to some YAML readers and text to others",

@@ -115,9 +115,7 @@ def _put(node: Node, steps: Sequence[tuple[str, Place]], value: Node) -> Node:
         items = (*node.items[:index], _put(child, rest, value), *node.items[index + 1 :])
         return replace(node, items=items)
     if child is None:
-        return replace(
-            node, entries=(*node.entries, Entry(key, place, _put(MappingNode(place, ()), rest, value)))
-        )
+        return replace(node, entries=(*node.entries, Entry(key, place, _put(MappingNode(place, ()), rest, value))))
     entries = (replace(e, value=_put(child, rest, value)) if e.key == key else e for e in node.entries)
     return replace(node, entries=tuple(entries))
 
@@ -204,9 +202,7 @@ class _Parser:
             hint = "write the settings out where they apply"
             raise place.error("anchors (&) and aliases (*) are not supported", hint)
         if getattr(event, "tag", None) is not None:
-            raise place.error(
-                "tags (!) are not supported", "remove it; put text that begins with ! in quotes"
-            )
+            raise place.error("tags (!) are not supported", "remove it; put text that begins with ! in quotes")
 
     def _extent(self, start: yaml.Event, end: yaml.Event, owner: Place | None) -> Place:
         """Return what to point at for a collection: all of a flow one, the key that owns a block."""
@@ -245,6 +241,4 @@ class _Parser:
         if "'\\t'" in problem:
             return place.error("a tab character between YAML words", "use spaces")
         hints = (hint for part, hint in _SYNTAX_HELP if part in problem)
-        return place.error(
-            f"not valid YAML: {problem}", next(hints, "check the indentation, quotes and brackets here")
-        )
+        return place.error(f"not valid YAML: {problem}", next(hints, "check the indentation, quotes and brackets here"))

@@ -100,9 +100,7 @@ def _parsed(node: Node, tp: TypeForm, spec: Spec) -> object:
     try:
         value = tp.parse(node.value if isinstance(node.value, str) else node.text)
     except ValueError as error:
-        raise node.place.error(
-            str(error), getattr(error, "help", "") or spec.help or f"write {expected(tp)}"
-        ) from None
+        raise node.place.error(str(error), getattr(error, "help", "") or spec.help or f"write {expected(tp)}") from None
     if not isinstance(node.value, str):
         raise _mismatch(node, expected(tp), spec, f"put it in quotes: '{node.text}'")
     return value

@@ -38,12 +38,13 @@ class FastDatapath:
     Args:
         chip: what to emulate.
         state: where to start; copied. :meth:`state` returns the present one.
+
     """
 
     def __init__(self, chip: Chip, state: ChipState) -> None:
         self.chip = chip
         self._storage = [Storage.of(layer) for layer in chip.network.layers]
-        sizes = [la.rows * st.positions for la, st in self._layers()]
+        sizes = [st.length * st.positions for st in self._storage]
         self._offsets: list[int] = np.cumsum([0, *sizes]).tolist()
         self._epoch = state.epoch
         self._fill = state.batch_fill
@@ -71,7 +72,7 @@ class FastDatapath:
                 fb.UNITS: layer.units,
                 fb.OFFSET: self._offsets[k],
                 fb.ROW_STEP: 1 if storage.columns else storage.positions,
-                fb.UNIT_STEP: layer.rows if storage.columns else 1,
+                fb.UNIT_STEP: storage.length if storage.columns else 1,
                 fb.POSITIONS: storage.positions,
                 fb.BIAS: layer.bias_code,
                 fb.FORWARD_KIND: forward_kind(self.chip, layer, storage),
@@ -114,15 +115,13 @@ class FastDatapath:
         """Layer k of a flat arena as (rows, positions)."""
         layer, storage = self.chip.network.layers[k], self._storage[k]
         flat = arena[self._offsets[k] : self._offsets[k + 1]]
-        return (
-            flat.reshape(storage.positions, layer.rows).T if storage.columns else flat.reshape(layer.rows, -1)
-        )
+        if storage.columns:
+            return flat.reshape(storage.positions, storage.length)[:, : layer.rows].T
+        return flat.reshape(layer.rows, storage.positions)
 
     def _memory(self, state: ChipState) -> fb.Memory:
         layers = self.chip.network.layers
-        width = (
-            np.int16 if all(la.weight.bits <= 16 and la.weight.high < 1 << 15 for la in layers) else np.int32
-        )
+        width = np.int16 if all(la.weight.bits <= 16 and la.weight.high < 1 << 15 for la in layers) else np.int32
         weights = aligned_zeros(self._offsets[-1], width)
         batch = self.chip.learning.batch > 1
         gradients = np.zeros(self._offsets[-1] if batch else 1, dtype=np.int64)
@@ -157,6 +156,7 @@ class FastDatapath:
             position=np.zeros((len(layers), max(la.units for la in layers)), dtype=np.int32),
             masks=np.zeros((len(layers), broadest), dtype=np.int64),
             masks16=np.zeros((len(layers), broadest), dtype=np.int16),
+            masks32=np.zeros((len(layers), broadest), dtype=np.int32),
             tables=np.array(tables, dtype=np.int32),
         )
         numerics = self.chip.numerics
@@ -171,8 +171,9 @@ class FastDatapath:
         layers = self.chip.network.layers
         n = len(layers)
         widest = max(la.units for la in layers)
-        rows = max(max(la.rows for la in layers), widest + 1) + fb.PADDING
+        rows = max(widest + 1, *(la.rows for la in layers)) + fb.PADDING
         positions = max(st.positions for st in self._storage)
+        longest = max(st.length for st in self._storage)
         return fb.Scratch(
             codes=np.zeros((n + 1, rows), dtype=np.int32),
             lists=np.zeros((n, 3, rows), dtype=np.int32),
@@ -182,8 +183,9 @@ class FastDatapath:
             signals=np.zeros((registers, widest), dtype=np.int64),
             delta16=np.zeros(positions, dtype=np.int16),
             words=np.zeros(rows, dtype=np.uint32),
-            parts16=np.zeros((3, rows), dtype=np.int16),
-            row16=np.zeros(7, dtype=np.int16),
+            codes16=np.zeros(longest, dtype=np.int16),
+            draws=np.zeros(longest, dtype=np.int32),
+            row=np.zeros(7, dtype=np.int32),
             sums16=np.zeros((3, 2, fb.CHUNK), dtype=np.int16),
             halves16=np.zeros((2, positions), dtype=np.int16),
             limits=np.zeros(5, dtype=np.int64),
@@ -216,13 +218,12 @@ class FastDatapath:
             order: sample numbers in the order of presentation.
             learn: whether the chip learns from them.
             flush: whether a short batch is applied at the end of a block.
+
         """
         if id(codes) not in self._listed:  # the array is kept beside its lists, so its id stays taken
             self._listed[id(codes)] = (codes, list_events(codes, self._fabric.constants))
         predictions = np.zeros(len(order), dtype=np.int64)
-        return fb.Samples(
-            codes, labels, self._listed[id(codes)][1], order, predictions, int(learn), int(flush)
-        )
+        return fb.Samples(codes, labels, self._listed[id(codes)][1], order, predictions, int(learn), int(flush))
 
     @property
     def activity(self) -> fb.Activity:
@@ -236,9 +237,7 @@ class FastDatapath:
             gated = self.chip.learning.error_gate is not None
             learned = activity.hits[fb.LEARNED if gated else fb.FORWARDS, k]
             forwards, trained, stalls, applied = totals
-            layers.append(
-                LayerActivity(forwards, activity.hits[fb.FORWARDS, k], trained, learned, stalls, applied)
-            )
+            layers.append(LayerActivity(forwards, activity.hits[fb.FORWARDS, k], trained, learned, stalls, applied))
         return counts_of(self.chip, layers, self._program.operations, learning=learning)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -249,9 +248,11 @@ class FastDatapath:
             shift = self.chip.update_shift(layer, epoch)
             kind, split, levels = update_kind(self.chip, layer, storage, shift)
             table[k, [fb.UPDATE_KIND, fb.SHIFT, fb.SPLIT, fb.LEVELS]] = kind, shift, split, levels
-            if kind in {fb.UPDATE_ROWS16, fb.UPDATE_COLUMNS16}:
-                # The lane mask of the bits of the draw above the split.
-                geometry.masks16[k] = [draw(mask, shift - split) for mask in geometry.masks[k].tolist()]
+            masks = geometry.masks[k].tolist()
+            if kind == fb.UPDATE_ROWS16:
+                geometry.masks16[k] = [draw(mask, shift - split) for mask in masks]
+            elif kind in {fb.UPDATE_ROWS32, fb.UPDATE_COLUMNS32}:
+                geometry.masks32[k] = [draw(mask, shift) for mask in masks]
 
     def train(self, samples: fb.Samples, start: int, stop: int) -> int:
         """Train on ``samples.order[start:stop]``; returns how many were done (see ``strict``)."""

@@ -16,16 +16,17 @@ from neuro_emu.kernels.fabric import (
     FORWARD_EXACT,
     FORWARD_ROWS16,
     FORWARD_SATURATING,
-    UPDATE_COLUMNS16,
+    UPDATE_COLUMNS32,
     UPDATE_LANES,
     UPDATE_PLAIN,
     UPDATE_ROWS16,
+    UPDATE_ROWS32,
     Int64,
 )
 from neuro_emu.machine.chip import Chip
 from neuro_emu.network.layers import DenseLayer
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
-from neuro_emu.numerics.ops import align, bit_reverse
+from neuro_emu.numerics.ops import align, bit_reverse, draw
 
 NARROW_UNITS = 64
 """Layers with fewer neurons are stored as columns."""
@@ -37,29 +38,37 @@ _INT32 = (1 << 31) - 1
 
 @dataclass(frozen=True)
 class Storage:
-    """Storage of one layer: ``positions`` neuron places (padding included), ``levels`` of mask blocks."""
+    """Storage of one layer.
+
+    Attributes:
+        columns: whether the weights of a neuron, not of an input, are adjacent.
+        positions: neuron places, padding included.
+        length: input places, padding included.
+        levels: log2 of the blocks of a row that lane masks tell apart.
+        position: (units,) place of each neuron.
+    """
 
     columns: bool
     positions: int
+    length: int
     levels: int
-    position: Int64  # (units,)
+    position: Int64
 
     @classmethod
     def of(cls, layer: DenseLayer) -> Storage:
         """Choose columns for narrow layers, else rows with the least padding."""
         if layer.units < NARROW_UNITS:
-            return cls(True, layer.units, 0, np.arange(layer.units))
+            length = -(-layer.rows // CHUNK) * CHUNK
+            return cls(True, layer.units, length, 0, np.arange(layer.units))
         sizes = []
-        for levels in range(_MAX_LEVELS + 1):
+        for levels in range(1, _MAX_LEVELS + 1):
             block = -(-layer.units // (CHUNK << levels)) * CHUNK
             sizes.append((block << levels, -levels))
         positions, negative = min(sizes)
         levels = -negative
         neurons = np.arange(layer.units)
-        block_of = np.array(
-            [bit_reverse(j % (1 << levels)) >> (32 - levels) if levels else 0 for j in neurons.tolist()]
-        )
-        return cls(False, positions, levels, block_of * (positions >> levels) + (neurons >> levels))
+        block_of = np.array([draw(bit_reverse(j), levels) for j in neurons.tolist()])
+        return cls(False, positions, layer.rows, levels, block_of * (positions >> levels) + (neurons >> levels))
 
 
 def forward_kind(chip: Chip, layer: DenseLayer, storage: Storage) -> int:
@@ -84,13 +93,10 @@ def delta_bound(chip: Chip, layer: DenseLayer) -> int:
     return min(layer.delta.magnitude, align(error, shift))
 
 
-def split_draw(chip: Chip, layer: DenseLayer, shift: int) -> int | None:
-    """Return how many low bits of an s-bit draw to round away first so that all sums fit 16 bits; None: they never do."""
+def _split_draw(chip: Chip, layer: DenseLayer, shift: int) -> int | None:
+    """Return how many low bits of an s-bit draw to round away first so that sums fit 16 bits; None: they never do."""
     peak = delta_bound(chip, layer) * layer.input.magnitude
-    masked = (
-        chip.numerics.update_rounding is Rounding.STOCH and chip.numerics.word_source is not WordSource.RAW
-    )
-    lane_bits = (layer.units - 1).bit_length() if masked else 0
+    lane_bits = (layer.units - 1).bit_length() if _masked(chip) else 0
     for split in range(shift + 1):
         head = (peak + (1 << split) - 1) >> split
         largest_step = (head + (1 << (shift - split))) >> (shift - split)
@@ -99,28 +105,39 @@ def split_draw(chip: Chip, layer: DenseLayer, shift: int) -> int | None:
             and head + (1 << (shift - split)) <= _INT16
             and layer.weight.magnitude + largest_step <= _INT16
         )
-        if fits and (split == 0 or split <= shift - lane_bits) and split <= 15:
+        if fits and (split == 0 or split <= shift - lane_bits):
             return split
     return None
 
 
-def update_kind(chip: Chip, layer: DenseLayer, storage: Storage, shift: int) -> tuple[int, int, int]:
-    """Return (kernel, split, levels) for updates with *shift*."""
+def _masked(chip: Chip) -> bool:
+    """Whether the lanes of a row see different words."""
     numerics = chip.numerics
-    stochastic = numerics.update_rounding is Rounding.STOCH
-    if stochastic and numerics.word_source.per_lane:
-        return UPDATE_LANES, 0, 0
-    plain = (
+    return numerics.update_rounding is Rounding.STOCH and numerics.word_source is not WordSource.RAW
+
+
+def _plain_only(chip: Chip, layer: DenseLayer, storage: Storage, shift: int) -> bool:
+    """Whether only the plain update computes what the chip asks for."""
+    peak = delta_bound(chip, layer) * layer.input.magnitude
+    return (
         chip.learning.batch > 1
         or shift == 0
-        or numerics.overflow is Overflow.WRAP
-        or numerics.update_rounding in {Rounding.TRN_ZERO, Rounding.RND_CONV}
-        or max(storage.positions, layer.rows) > _INT16
+        or chip.numerics.overflow is Overflow.WRAP
+        or chip.numerics.update_rounding in {Rounding.TRN_ZERO, Rounding.RND_CONV}
+        or max(storage.positions, layer.rows + CHUNK, layer.delta.magnitude, layer.input.magnitude) > _INT16
+        or any(la.weight.bits > 16 for la in chip.network.layers)
+        or peak + (1 << shift) + layer.weight.magnitude > _INT32
     )
-    split = None if plain else split_draw(chip, layer, shift)
-    if split is None:
+
+
+def update_kind(chip: Chip, layer: DenseLayer, storage: Storage, shift: int) -> tuple[int, int, int]:
+    """Return (kernel, split, levels) for updates with *shift*."""
+    if chip.numerics.update_rounding is Rounding.STOCH and chip.numerics.word_source.per_lane:
+        return UPDATE_LANES, 0, 0
+    if _plain_only(chip, layer, storage, shift):
         return UPDATE_PLAIN, 0, 0
     if storage.columns:
-        return UPDATE_COLUMNS16, split, 0
-    masked = stochastic and numerics.word_source is not WordSource.RAW
-    return UPDATE_ROWS16, split, min(storage.levels, shift) if masked else 0
+        return UPDATE_COLUMNS32, 0, 0
+    levels = min(storage.levels, shift) if _masked(chip) else 0
+    split = _split_draw(chip, layer, shift)
+    return (UPDATE_ROWS32, 0, levels) if split is None else (UPDATE_ROWS16, split, levels)

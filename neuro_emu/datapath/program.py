@@ -81,6 +81,7 @@ class Program:
         code: (instructions, 5), see :mod:`neuro_emu.kernels.fabric`.
         registers: signal registers in use.
         operations: the same as (operation, layer) in words, for the cost of the machine.
+
     """
 
     code: NDArray[np.int64]

@@ -55,6 +55,7 @@ class TracedDatapath:
         state: the present state.
         counts: of training samples; ``inference_counts`` of the others.
         tally: overflows and zero updates; ``inference_tally`` likewise.
+
     """
 
     def __init__(self, chip: Chip, state: ChipState, record: Record = _ignore) -> None:

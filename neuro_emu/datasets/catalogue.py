@@ -114,7 +114,7 @@ def fetch(
         return Location(name, GENERATED, None)
     place = None if force else find(spec, path)
     if place is None:
-        from neuro_emu.datasets.download import download  # noqa: PLC0415 - keeps 'data list' quick
+        from neuro_emu.datasets.download import download
 
         download(spec, download_root(path), progress)
         place = where(name, path)

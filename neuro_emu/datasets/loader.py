@@ -76,7 +76,7 @@ def load(
 
 
 def _generated(spec: DatasetSpec, values: dict[str, int]) -> Dataset:
-    from neuro_emu.datasets import synthetic  # noqa: PLC0415 - only those who load pay for NumPy
+    from neuro_emu.datasets import synthetic
 
     options = synthetic.options_from(values)
     arrays = synthetic.generate(options)
@@ -84,7 +84,7 @@ def _generated(spec: DatasetSpec, values: dict[str, int]) -> Dataset:
 
 
 def _from_files(spec: DatasetSpec, place: Location, repair: str) -> Dataset:
-    from neuro_emu.datasets import idx  # noqa: PLC0415 - only those who load pay for NumPy
+    from neuro_emu.datasets import idx
 
     arrays = []
     for file, dimensions in zip(spec.files, (3, 1, 3, 1), strict=True):

@@ -121,8 +121,7 @@ def not_found(spec: DatasetSpec, path: str | os.PathLike[str] | None = None) -> 
     for origin, root in roots(spec, path):
         lines.append(f"  - {root} ({origin}){'' if is_directory(root) else ': no such directory'}")
         lines += [
-            f"      {place.directory} lacks {', '.join(place.missing(spec))}"
-            for place in _inside(spec, origin, root)
+            f"      {place.directory} lacks {', '.join(place.missing(spec))}" for place in _inside(spec, origin, root)
         ]
     files = ", ".join(file.name for file in spec.files)
     if path is not None:

@@ -1,1 +1,1 @@
-
+"""Compiled loops over arrays of codes; no allocation, no floats."""

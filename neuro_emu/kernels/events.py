@@ -35,6 +35,7 @@ def list_events(codes: NDArray[Any], constants: fb.Int64) -> fb.Events:
     Args:
         codes: (samples, inputs) input codes.
         constants: see :mod:`neuro_emu.kernels.fabric`.
+
     """
     samples, inputs = codes.shape
     total = int(np.count_nonzero(codes))

@@ -19,7 +19,7 @@ Arena = NDArray[Any]  # int16, or int32 when a weight has more than 16 bits
 
 # How a layer's forward pass and update are computed; all give the same integers.
 FORWARD_ROWS16, FORWARD_COLUMNS32, FORWARD_EXACT, FORWARD_SATURATING = range(4)
-UPDATE_ROWS16, UPDATE_COLUMNS16, UPDATE_PLAIN, UPDATE_LANES = range(4)
+UPDATE_ROWS16, UPDATE_ROWS32, UPDATE_COLUMNS32, UPDATE_PLAIN, UPDATE_LANES = range(5)
 
 OPERATIONS = ("label_row", "error_sign", "project", "gate", "update")
 OP_LABEL_ROW, OP_SIGN, OP_PROJECT, OP_GATE, OP_UPDATE = range(5)
@@ -96,7 +96,8 @@ class Geometry(NamedTuple):
 
     position: Int32  # (layers, widest): position of neuron j
     masks: Int64  # (layers, positions): lane mask of the random word, by position
-    masks16: Int16  # (layers, positions): the same, preshifted for the current shift
+    masks16: Int16  # (layers, positions): the same for the high part of a draw, 16-bit kernels
+    masks32: Int32  # (layers, positions): the same for the whole draw, 32-bit kernels
     tables: Int32  # (layers, 2, 256) activation, derivative
 
 
@@ -111,8 +112,9 @@ class Scratch(NamedTuple):
     signals: Int64  # (registers, widest)
     delta16: Int16  # (positions,)
     words: Words  # (widest rows + 8,)
-    parts16: Int16  # (3, widest rows + 8): input codes, low and high part of the draw of each row
-    row16: Int16  # (7,): one row of the vector update
+    codes16: Int16  # (widest column,): input codes of a column-stored layer
+    draws: Int32  # (widest column,): draw of each of its rows
+    row: Int32  # (7,): scalars of one vector update
     sums16: Int16  # (3, 2, CHUNK): steps and clamped weights by lane, of the three kinds of range
     halves16: Int16  # (2, positions): high and low part of forward sums
     limits: Int64  # (5,): one layer of the plain update

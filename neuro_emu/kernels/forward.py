@@ -67,7 +67,7 @@ def forward_rows16(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scra
 def forward_columns32(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
     """Proven 32-bit bound, codes in 16 bits, a dot product a neuron: ``z[j] = sum(W[j, i] * codes[i])``."""
     rows = layers[k, fb.ROWS]
-    codes = scratch.parts16[0, :rows]
+    codes = scratch.codes16[:rows]
     for i in range(rows):
         codes[i] = scratch.codes[k, i]
     for j in range(layers[k, fb.UNITS]):
@@ -93,9 +93,7 @@ def forward_exact(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scrat
 
 
 @kernel
-def forward_saturating(
-    k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, constants: fb.Int64
-) -> int:
+def forward_saturating(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, constants: fb.Int64) -> int:
     """Clamp after every product, rows ascending; lanes are neurons, so the order is kept. Returns the clamps."""
     low, high = constants[fb.ACCUMULATOR_LOW], constants[fb.ACCUMULATOR_HIGH]
     sums = scratch.sums[k]
@@ -137,7 +135,7 @@ def forward(
 
 @kernel
 def activate(k: int, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64) -> None:
-    """q = requantise(z), y = table[q]; q is kept for the derivative."""
+    """Q = requantise(z), y = table[q]; q is kept for the derivative."""
     shift = layers[k, fb.PREACTIVATION_SHIFT]
     position = geometry.position[k]
     table = geometry.tables[k, 0]

@@ -12,10 +12,8 @@ DELTA_OUTPUT, ERROR_EXACT, FIRST_FREE = 0, 1, 2
 
 
 @kernel
-def output_error(
-    label: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch, events: fb.Int64
-) -> None:
-    """e = y* − y_K and δ_K, into their fixed registers."""
+def output_error(label: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch, events: fb.Int64) -> None:
+    """E = y* − y_K and δ_K, into their fixed registers."""
     k = layers.shape[0] - 1
     codes = scratch.codes[k + 1]
     for c in range(layers[k, fb.UNITS]):
@@ -30,15 +28,13 @@ def output_error(
 
 @kernel
 def error_sign(target: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch) -> None:
-    """t = sign(e), 0 in the dead zone."""
+    """T = sign(e), 0 in the dead zone."""
     for c in range(layers[-1, fb.UNITS]):
         scratch.signals[target, c] = ternary_sign(scratch.signals[ERROR_EXACT, c], constants[fb.DEAD_ZONE])
 
 
 @kernel
-def label_row(
-    k: int, label: int, target: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch
-) -> None:
+def label_row(k: int, label: int, target: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
     """Row *label* of B_k."""
     row = memory.feedback[k, label]
     for j in range(layers[k, fb.UNITS]):
@@ -46,10 +42,8 @@ def label_row(
 
 
 @kernel
-def project(
-    instruction: fb.Int64, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, events: fb.Int64
-) -> None:
-    """p = B_kᵀ · signal, exact, classes ascending; then requantised to the projection format."""
+def project(instruction: fb.Int64, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, events: fb.Int64) -> None:
+    """P = B_kᵀ · signal, exact, classes ascending; then requantised to the projection format."""
     k, source, target, shift = instruction[1], instruction[2], instruction[3], instruction[4]
     units = layers[k, fb.UNITS]
     sums = scratch.sums[k]  # z_k is not needed any more: q is kept
@@ -70,9 +64,7 @@ def project(
 
 
 @kernel
-def gate(
-    instruction: fb.Int64, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64
-) -> None:
+def gate(instruction: fb.Int64, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64) -> None:
     """δ_k = requantise(signal · f′(q)); f′ is one bit for the piecewise-linear activations."""
     k, source, target, shift = instruction[1], instruction[2], instruction[3], instruction[4]
     slopes = geometry.tables[k, 1]

@@ -17,7 +17,6 @@ def _modulo16(value: int) -> int:
 
 add16 = narrow_op("add", 16, operator.add)
 mul16 = narrow_op("mul", 16, operator.mul)
-xor16 = narrow_op("xor", 16, operator.xor)
 shift16 = narrow_op("ashr", 16, operator.rshift)
 add32 = narrow_op("add", 32, operator.add)
 mul32 = narrow_op("mul", 32, operator.mul)

@@ -43,6 +43,7 @@ def update_row(weights: Int32, products: Int64, words: Int64, settings: Int64, c
         words: (lanes,) 32-bit random words.
         settings: (5,) shift, rounding, lowest and highest weight, overflow mode.
         counts: (2,) zero steps and overflows, incremented.
+
     """
     for lane in range(weights.shape[0]):
         step = round_shift(products[lane], settings[0], settings[1], words[lane])

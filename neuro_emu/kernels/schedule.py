@@ -16,6 +16,7 @@ def find_active(codes: fb.Int32, rows: int, lists: fb.Int32, counts: fb.Int64) -
         rows: rows of the layer.
         lists: (3, rows + PADDING), written: row numbers, codes, starts of runs.
         counts: (2,), written: number of active rows, number of runs.
+
     """
     index, value, runs = lists[fb.INDEX], lists[fb.VALUE], lists[fb.RUNS]
     n = 0
@@ -60,6 +61,7 @@ def update_stalls(lists: fb.Int32, counts: fb.Int64, constants: fb.Int64, ports:
         counts: (2,) number of active rows, number of runs.
         constants: see :mod:`neuro_emu.kernels.fabric`.
         ports: (2, banks), overwritten.
+
     """
     index = lists[fb.INDEX]
     active, n_runs = counts[0], counts[1]

@@ -10,8 +10,7 @@ import numpy as np
 
 from neuro_emu.jit import kernel
 from neuro_emu.kernels import fabric as fb
-from neuro_emu.kernels.narrow import add16, mul16, shift16, xor16
-from neuro_emu.kernels.vectors import update_any_sign, update_one_sign
+from neuro_emu.kernels.vectors import update_any_sign16, update_any_sign32, update_one_sign16, update_one_sign32
 from neuro_emu.network.state import UPDATES, WEIGHT_OVF, ZERO_UPDATES
 from neuro_emu.numerics.modes import LANE_LFSR, RND, ROW_LFSR, STOCH
 from neuro_emu.numerics.ops import add_step, byte_of, draw, lfsr, low_bits, round_shift, xorshift
@@ -95,25 +94,32 @@ def _total(sums: fb.Int16) -> int:
 
 
 @kernel
-def update_rows16(
-    k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch
-) -> int:
+def _row(k: int, layers: fb.Int64, x: int, r: int, row: fb.Int32) -> None:
+    """Set the scalars of :mod:`neuro_emu.kernels.vectors` for one row."""
+    split = layers[k, fb.SPLIT]
+    row[0], row[1], row[2] = x, low_bits(r, split), r >> split
+    row[3], row[4] = split, layers[k, fb.SHIFT] - split
+    row[5], row[6] = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
+
+
+@kernel
+def update_rows(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch) -> int:
     """Every active row of a row-stored layer.
 
     A step is 0 unless the draw lies within |δ·x| of an end of its range. Lane masks are bit-reversed neuron numbers and
     neurons are stored in the order of their masks, so when |δ·x| ≤ 2^(s−m) only two aligned blocks of
-    1/2^m of the row can have nonzero steps: those whose top m draw bits are all zeros (steps 0 and −1) or all ones (steps 0
-    and +1). Each kind has its own sums, which therefore count. Without such a block (m = 0) the whole row is updated.
+    1/2^m of the row can have nonzero steps: those whose top m draw bits are all zeros (steps 0 and −1) or all ones
+    (steps 0 and +1). Each kind has its own sums, which therefore count. Without such a block (m = 0) the whole row is
+    updated.
     """
     positions = layers[k, fb.POSITIONS]
-    delta, masks = scratch.delta16, geometry.masks16[k]
+    weights, delta = memory.weights, scratch.delta16
+    masks16, masks32 = geometry.masks16[k], geometry.masks32[k]
+    in16 = layers[k, fb.UPDATE_KIND] == fb.UPDATE_ROWS16
     largest = 0
     for p in range(positions):
         largest = max(largest, abs(int(delta[p])))
-    shift, split = layers[k, fb.SHIFT], layers[k, fb.SPLIT]
-    row, sums = scratch.row16, scratch.sums16
-    row[3], row[4] = split, shift - split
-    row[5], row[6] = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
+    row, sums = scratch.row, scratch.sums16
     sums[:] = 0
     for a in range(scratch.active[k, 0]):
         x = int(scratch.lists[k, fb.VALUE, a])
@@ -121,65 +127,48 @@ def update_rows16(
         if peak == 0:
             continue
         word = int(scratch.words[a])
-        r = draw(word, shift)
-        row[0], row[1], row[2] = x, low_bits(r, split), r >> split
+        _row(k, layers, x, draw(word, layers[k, fb.SHIFT]), row)
         start = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
-        m = _levels(peak, shift, layers[k, fb.LEVELS])
+        m = _levels(peak, layers[k, fb.SHIFT], layers[k, fb.LEVELS])
         if m == 0:
-            update_any_sign(memory.weights, start, delta, masks, 0, positions, row, sums[2])
+            if in16:
+                update_any_sign16(weights, start, delta, masks16, 0, positions, row, sums[2])
+            else:
+                update_any_sign32(weights, start, delta, masks32, 0, positions, row, sums[2])
             continue
         size = positions >> m
         zeros = draw(word, m) * size
         ones = positions - size - zeros
-        update_one_sign(memory.weights, start + zeros, delta, masks, zeros, size, row, sums[0])
-        update_one_sign(memory.weights, start + ones, delta, masks, ones, size, row, sums[1])
+        if in16:
+            update_one_sign16(weights, start + zeros, delta, masks16, zeros, size, row, sums[0])
+            update_one_sign16(weights, start + ones, delta, masks16, ones, size, row, sums[1])
+        else:
+            update_one_sign32(weights, start + zeros, delta, masks32, zeros, size, row, sums[0])
+            update_one_sign32(weights, start + ones, delta, masks32, ones, size, row, sums[1])
     moved = _total(sums[0, 0]) + _total(sums[1, 0]) + _total(sums[2, 0])
     clamped = _total(sums[0, 1]) + _total(sums[1, 1]) + _total(sums[2, 1])
     return moved + (clamped << 32)
 
 
 @kernel
-def update_columns16(
-    k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch
-) -> int:
-    """Every neuron of a column-stored layer whose δ is not 0."""
-    rows = layers[k, fb.ROWS]
-    shift, split = layers[k, fb.SHIFT], np.int16(layers[k, fb.SPLIT])
-    rest = np.int16(shift - split)
-    codes, low_part, high_part = (
-        scratch.parts16[0, :rows],
-        scratch.parts16[1, :rows],
-        scratch.parts16[2, :rows],
-    )
-    for i in range(rows):
-        codes[i] = scratch.codes[k, i]
-        low_part[i] = 0
-        high_part[i] = 0
+def update_columns(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch) -> int:
+    """Every neuron of a column-stored layer whose δ is not 0; here the vector lanes are inputs."""
+    rows, length = layers[k, fb.ROWS], layers[k, fb.UNIT_STEP]
+    shift = layers[k, fb.SHIFT]
+    codes, draws = scratch.codes16, scratch.draws
+    for i in range(length):
+        draws[i] = 0
+        codes[i] = scratch.codes[k, i] if i < rows else 0
     for a in range(scratch.active[k, 0]):
-        r = draw(int(scratch.words[a]), shift)
-        low_part[scratch.lists[k, fb.INDEX, a]] = low_bits(r, int(split))
-        high_part[scratch.lists[k, fb.INDEX, a]] = r >> int(split)
-    low, high = np.int16(layers[k, fb.WEIGHT_LOW]), np.int16(layers[k, fb.WEIGHT_HIGH])
-    result = 0
+        draws[scratch.lists[k, fb.INDEX, a]] = draw(int(scratch.words[a]), shift)
+    sums = scratch.sums16
+    sums[:] = 0
     for j in range(layers[k, fb.UNITS]):
-        d = scratch.delta16[j]
-        if d == 0:
-            continue
-        mask = geometry.masks16[k, j]
-        start = layers[k, fb.OFFSET] + j * layers[k, fb.UNIT_STEP]
-        weights = memory.weights[start : start + rows]
-        moved = np.int16(0)
-        clamped = np.int16(0)
-        for i in range(rows):
-            head = shift16(add16(mul16(d, codes[i]), low_part[i]), split)
-            step = shift16(add16(head, xor16(high_part[i], mask)), rest)
-            total = add16(weights[i], step)
-            kept = min(max(total, low), high)
-            moved = add16(moved, step != 0)
-            clamped = add16(clamped, kept != total)
-            weights[i] = kept
-        result += int(moved) + (int(clamped) << 32)
-    return result
+        if scratch.delta16[j] != 0:
+            _row(k, layers, int(scratch.delta16[j]), int(geometry.masks32[k, j]), scratch.row)
+            start = layers[k, fb.OFFSET] + j * length
+            update_any_sign32(memory.weights, start, codes, draws, 0, length, scratch.row, sums[2])
+    return _total(sums[2, 0]) + (_total(sums[2, 1]) << 32)
 
 
 @kernel
@@ -260,10 +249,10 @@ def update(k: int, fabric: fb.Fabric, register: int) -> None:
                 scratch.delta16[p] = 0  # padding positions never learn
             for j in range(layers[k, fb.UNITS]):
                 scratch.delta16[geometry.position[k, j]] = scratch.signals[register, j]
-            if kind == fb.UPDATE_ROWS16:
-                result = update_rows16(k, layers, fabric.memory, geometry, scratch)
+            if kind == fb.UPDATE_COLUMNS32:
+                result = update_columns(k, layers, fabric.memory, geometry, scratch)
             else:
-                result = update_columns16(k, layers, fabric.memory, geometry, scratch)
+                result = update_rows(k, layers, fabric.memory, geometry, scratch)
     events = fabric.activity.events
     written = count * layers[k, fb.UNITS]
     overflows = result >> 32

@@ -1,7 +1,8 @@
-"""The inner loop of the row update as explicit vector code.
+"""The inner loop of the weight update as explicit vector code.
 
-Compilers leave short row blocks scalar; written as LLVM vectors the loop keeps its speed down to one chunk. It is
-portable LLVM: the same on any processor that Numba supports.
+Compilers leave short blocks scalar; written as LLVM vectors the loop keeps its speed down to one chunk. It is
+portable LLVM: the same on any processor that Numba supports. Weights and δ are stored in 16 bits; the arithmetic has 16
+or 32 bits, whichever the bounds allow (:mod:`neuro_emu.datapath.layout`).
 """
 
 from __future__ import annotations
@@ -13,22 +14,21 @@ from typing import Any
 from llvmlite import ir
 
 from neuro_emu.jit import vector_op
-from neuro_emu.kernels.fabric import CHUNK, Int16
+from neuro_emu.kernels.fabric import CHUNK, Int16, Int32
 
 _I16 = ir.IntType(16)
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
-_VECTOR = ir.VectorType(_I16, CHUNK)
 
 
 def _update_one_sign(
-    weights: Int16, start: int, delta: Int16, masks: Int16, first: int, count: int, row: Int16, sums: Int16
+    weights: Int16, start: int, delta: Int16, masks: Int16 | Int32, first: int, count: int, row: Int32, sums: Int16
 ) -> int:
-    """Update positions first … first + count − 1 of a row stored at *start*; count is a multiple of CHUNK.
+    """Update *count* weights from *start* on, with δ and masks from *first* on; count is a multiple of CHUNK.
 
-    ``row`` = (x, low part of the draw, high part, split, rest, lowest weight, highest weight), int16. With
+    ``row`` = (x, low part of the draw, high part, split, rest, lowest weight, highest weight). With
     r = (high << split) + low and s = split + rest each weight becomes clamp(W + ((δ·x + (r ^ mask)) >> s)),
-    computed as floor((floor((δ·x + low) / 2^split) + (high ^ mask16)) / 2^rest), the same number in 16 bits.
+    computed as floor((floor((δ·x + low) / 2^split) + (high ^ mask')) / 2^rest), the same number in fewer bits.
     ``sums`` (2, CHUNK) gathers, lane by lane, the steps and what the clamp took away: counts, up to their
     sign, where every step is 0 or ±1 with one sign. Returns 0.
     """
@@ -45,7 +45,7 @@ def _update_one_sign(
 
 
 def _update_any_sign(
-    weights: Int16, start: int, delta: Int16, masks: Int16, first: int, count: int, row: Int16, sums: Int16
+    weights: Int16, start: int, delta: Int16, masks: Int16 | Int32, first: int, count: int, row: Int32, sums: Int16
 ) -> int:
     """Do the same for steps of any size: ``sums`` counts the steps that are not 0 and the weights clamped."""
     x, low_part, high_part, split, rest, lowest, highest = (int(v) for v in row)
@@ -60,49 +60,76 @@ def _update_any_sign(
     return 0
 
 
-def _splat(builder: Any, value: Any) -> Any:
-    empty = ir.Constant(_VECTOR, ir.Undefined)
-    one = builder.insert_element(empty, value, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(_I32, CHUNK), [0] * CHUNK))
+class _Lanes:
+    """Vector code over CHUNK lanes of *bits* bits whose weights and δ are stored in 16."""
+
+    def __init__(self, builder: Any, bits: int) -> None:
+        self.builder = builder
+        self.element = ir.IntType(bits)
+        self.wide = ir.VectorType(self.element, CHUNK)
+        self.stored = ir.VectorType(_I16, CHUNK)
+        self.resize = bits != 16
+
+    def at(self, base: Any, offset: Any, kind: Any) -> Any:
+        """Return a pointer to the chunk at *offset* elements."""
+        return self.builder.bitcast(self.builder.gep(base, [offset]), kind.as_pointer())
+
+    def load16(self, place: Any) -> Any:
+        """Load stored 16-bit lanes."""
+        value = self.builder.load(place, align=2)
+        return self.builder.sext(value, self.wide) if self.resize else value
+
+    def narrow(self, value: Any) -> Any:
+        """Return lanes as they are stored."""
+        return self.builder.trunc(value, self.stored) if self.resize else value
+
+    def splat(self, value: Any) -> Any:
+        """Put one 32-bit number into every lane."""
+        if value.type.width != self.element.width:
+            value = self.builder.trunc(value, self.element)
+        empty = ir.Constant(self.wide, ir.Undefined)
+        one = self.builder.insert_element(empty, value, ir.Constant(_I32, 0))
+        return self.builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(_I32, CHUNK), [0] * CHUNK))
+
+    def step_and_store(self, places: list[Any], scalars: list[Any], one_sign: bool) -> tuple[Any, Any]:
+        """Emit one chunk: ``places`` = pointers to weights, δ, masks; returns what to add to the two sums."""
+        b = self.builder
+        x, low_part, high_part, split, rest, lowest, highest = scalars
+        weights, delta = self.load16(places[0]), self.load16(places[1])
+        head = b.ashr(b.add(b.mul(delta, x), low_part), split)
+        step = b.ashr(b.add(head, b.xor(high_part, b.load(places[2], align=2))), rest)
+        total = b.add(weights, step)
+        upper = b.select(b.icmp_signed("<", total, highest), total, highest)
+        kept = b.select(b.icmp_signed(">", upper, lowest), upper, lowest)
+        b.store(self.narrow(kept), places[0], align=2)
+        if one_sign:
+            return self.narrow(step), self.narrow(b.sub(total, kept))
+        moved = b.icmp_signed("!=", step, ir.Constant(self.wide, None))
+        return b.zext(moved, self.stored), b.zext(b.icmp_signed("!=", total, kept), self.stored)
 
 
-def _step_and_store(builder: Any, places: list[Any], scalars: list[Any], one_sign: bool) -> tuple[Any, Any]:
-    """Emit one chunk: ``places`` = pointers to weights, δ, masks; returns what to add to the two sums."""
-    x, low_part, high_part, split, rest, lowest, highest = scalars
-    weights, delta, masks = (builder.load(place, align=2) for place in places)
-    head = builder.ashr(builder.add(builder.mul(delta, x), low_part), split)
-    step = builder.ashr(builder.add(head, builder.xor(high_part, masks)), rest)
-    total = builder.add(weights, step)
-    upper = builder.select(builder.icmp_signed("<", total, highest), total, highest)
-    kept = builder.select(builder.icmp_signed(">", upper, lowest), upper, lowest)
-    builder.store(kept, places[0], align=2)
-    if one_sign:
-        return step, builder.sub(total, kept)
-    moved = builder.icmp_signed("!=", step, ir.Constant(_VECTOR, None))
-    return builder.zext(moved, _VECTOR), builder.zext(builder.icmp_signed("!=", total, kept), _VECTOR)
-
-
-def _generate(one_sign: bool, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+def _generate(bits: int, one_sign: bool, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
     weights, delta, masks, row, sums = pointers
     start, first, count = numbers
     zero, chunk = ir.Constant(_I64, 0), ir.Constant(_I64, CHUNK)
-
-    def vector_at(base: Any, offset: Any) -> Any:
-        return builder.bitcast(builder.gep(base, [offset]), _VECTOR.as_pointer())
-
-    scalars = [_splat(builder, builder.load(builder.gep(row, [ir.Constant(_I64, n)]))) for n in range(7)]
-    sum_places = [vector_at(sums, zero), vector_at(sums, chunk)]
+    lanes = _Lanes(builder, bits)
+    scalars = [lanes.splat(builder.load(builder.gep(row, [ir.Constant(_I64, n)]))) for n in range(7)]
+    sum_places = [lanes.at(sums, zero, lanes.stored), lanes.at(sums, chunk, lanes.stored)]
     before = [zero, *(builder.load(place, align=2) for place in sum_places)]
     entry, loop, done = builder.block, builder.append_basic_block("chunk"), builder.append_basic_block("done")
     builder.branch(loop)
 
     builder.position_at_end(loop)
-    carried = [builder.phi(value.type) for value in before]  # position, sum of steps, sum of clamped parts
+    carried = [builder.phi(value.type) for value in before]  # position, the two sums
     places = [
-        vector_at(base, builder.add(offset, carried[0]))
-        for base, offset in ((weights, start), (delta, first), (masks, first))
+        lanes.at(base, builder.add(offset, carried[0]), kind)
+        for base, offset, kind in (
+            (weights, start, lanes.stored),
+            (delta, first, lanes.stored),
+            (masks, first, lanes.wide),
+        )
     ]
-    gained = (chunk, *_step_and_store(builder, places, scalars, one_sign))
+    gained = (chunk, *lanes.step_and_store(places, scalars, one_sign))
     after = [builder.add(a, b) for a, b in zip(carried, gained, strict=True)]
     for phi, initial, value in zip(carried, before, after, strict=True):
         phi.add_incoming(initial, entry)
@@ -115,5 +142,8 @@ def _generate(one_sign: bool, builder: Any, pointers: list[Any], numbers: list[A
     return zero
 
 
-update_one_sign: Callable[..., int] = vector_op(_update_one_sign, partial(_generate, True))
-update_any_sign: Callable[..., int] = vector_op(_update_any_sign, partial(_generate, False))
+Update = Callable[..., int]
+update_one_sign16: Update = vector_op(_update_one_sign, partial(_generate, 16, True))
+update_any_sign16: Update = vector_op(_update_any_sign, partial(_generate, 16, False))
+update_one_sign32: Update = vector_op(_update_one_sign, partial(_generate, 32, True))
+update_any_sign32: Update = vector_op(_update_any_sign, partial(_generate, 32, False))

@@ -1,1 +1,1 @@
-
+"""The machine: chip description, memories, cycles and accesses."""

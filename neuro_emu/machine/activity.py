@@ -28,6 +28,7 @@ class LayerActivity(NamedTuple):
         learned_hits: (rows,) the same over those.
         stalls: sum over those of the stalls of one group's update over the active rows.
         applied: mini-batches written.
+
     """
 
     forwards: int
@@ -48,6 +49,7 @@ def counts_of(
         activity: one entry a layer.
         operations: what the rule asks of the datapath, as (operation, layer).
         learning: whether the samples were training samples.
+
     """
     counts = Counts(len(chip.network.layers), chip.design.weight_banks)
     first = activity[0].forwards

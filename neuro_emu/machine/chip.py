@@ -44,6 +44,7 @@ class Learning:
         initial_output: whether the output layer is random too.
         feedback_source: ``random``, ``sign`` or ``lfsr``.
         feedback_range: ``full`` or ``kaiming``.
+
     """
 
     rule: Rule
@@ -110,15 +111,11 @@ class Chip:
         words = -(-groups * layer.rows // banks)
         k = layer.index
         macros = [
-            MemoryMacro(
-                f"weights[{k}]", words, lanes * layer.weight.bits, banks, "1RW", "W, a row of a group a word"
-            )
+            MemoryMacro(f"weights[{k}]", words, lanes * layer.weight.bits, banks, "1RW", "W, a row of a group a word")
         ]
         if self.learning.batch > 1 and self._learns(layer):
             bits = (self.learning.batch * layer.delta.magnitude * layer.input.magnitude).bit_length() + 1
-            macros.append(
-                MemoryMacro(f"gradients[{k}]", words, lanes * bits, banks, "1RW", "mini-batch sums G")
-            )
+            macros.append(MemoryMacro(f"gradients[{k}]", words, lanes * bits, banks, "1RW", "mini-batch sums G"))
         if layer.feedback is not None and self._learns(layer):
             macros.append(
                 MemoryMacro(
@@ -135,17 +132,13 @@ class Chip:
         )
         if self.keeps_preactivation(layer):
             macros.append(
-                MemoryMacro(
-                    f"preactivation[{k}]", layer.units, 8, 1, "1R1W", "q kept until the error is known"
-                )
+                MemoryMacro(f"preactivation[{k}]", layer.units, 8, 1, "1R1W", "q kept until the error is known")
             )
         if self.has_table(layer):
             macros.append(MemoryMacro(f"table[{k}]", 256, layer.output.bits, 1, "ROM", f"{layer.activation}"))
             if layer.feedback is not None and self._learns(layer):
                 macros.append(
-                    MemoryMacro(
-                        f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′"
-                    )
+                    MemoryMacro(f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′")
                 )
         return macros
 

@@ -56,6 +56,7 @@ class Counts:
     Attributes:
         events: (phases, layers, components) of everything that is not banked.
         banked: (phases, layers, ports, banks) accesses of the banked memories.
+
     """
 
     def __init__(self, layers: int, banks: int) -> None:
@@ -90,9 +91,7 @@ class Counts:
             lines.append(f"{Phase(p).name.lower()} layer {k} {Component(c).name.lower()}: {here} != {there}")
         for p, k, port, bank in np.argwhere(self.banked != other.banked).tolist():
             here, there = self.banked[p, k, port, bank], other.banked[p, k, port, bank]
-            lines.append(
-                f"{Phase(p).name.lower()} layer {k} {Port(port).name.lower()} bank {bank}: {here} != {there}"
-            )
+            lines.append(f"{Phase(p).name.lower()} layer {k} {Port(port).name.lower()} bank {bank}: {here} != {there}")
         return lines
 
     def as_dict(self) -> dict[str, list[dict[str, int | list[int]]]]:
@@ -102,9 +101,7 @@ class Counts:
             layers = []
             for k in range(self.events.shape[1]):
                 entry: dict[str, int | list[int]] = {
-                    c.name.lower(): int(self.events[phase, k, c])
-                    for c in Component
-                    if self.events[phase, k, c]
+                    c.name.lower(): int(self.events[phase, k, c]) for c in Component if self.events[phase, k, c]
                 }
                 for port in Port:
                     if self.banked[phase, k, port].any():

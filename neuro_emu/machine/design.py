@@ -33,6 +33,7 @@ class Design:
         weight_banks: single-port SRAM banks a weight memory is interleaved over; a power of two.
         activation_units: neurons activated, or differentiated through a table, per cycle.
         zero_input: cost of rows whose input code is 0.
+
     """
 
     lanes: int
@@ -61,6 +62,7 @@ class MemoryMacro:
         banks: number of identical macros.
         ports: ``1RW``, ``1R1W`` or ``ROM``.
         why: what it holds.
+
     """
 
     name: str

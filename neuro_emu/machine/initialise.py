@@ -17,12 +17,8 @@ def initial_state(chip: Chip) -> ChipState:
     return ChipState(
         weights=[_weights(chip, layer) for layer in layers],
         feedback=[_feedback(chip, layer) for layer in chip.network.hidden],
-        gradients=[np.zeros((la.rows, la.units), dtype=np.int64) for la in layers]
-        if learning.batch > 1
-        else [],
-        row_registers=np.array(
-            [words.row_register_seed(learning.seed, la.index) for la in layers], dtype=np.int64
-        ),
+        gradients=[np.zeros((la.rows, la.units), dtype=np.int64) for la in layers] if learning.batch > 1 else [],
+        row_registers=np.array([words.row_register_seed(learning.seed, la.index) for la in layers], dtype=np.int64),
         lane_registers=words.lane_register_seeds(learning.seed, chip.design.lanes),
     )
 
@@ -42,8 +38,7 @@ def _feedback(chip: Chip, layer: DenseLayer) -> Int32:
     learning, classes, storage = chip.learning, chip.network.classes, layer.feedback
     if learning.feedback_source == "lfsr":
         rows = [
-            words.feedback_lfsr_codes(learning.seed, layer.index, c, layer.units, storage.bits)
-            for c in range(classes)
+            words.feedback_lfsr_codes(learning.seed, layer.index, c, layer.units, storage.bits) for c in range(classes)
         ]
         return np.array(rows, dtype=np.int32)
     full = learning.feedback_range == "full"

@@ -16,6 +16,7 @@ class UpdatePass:
         banks: single-port banks that rows are interleaved over.
         cycle: cycle of the next row slot.
         stalls: cycles lost because a bank was being written.
+
     """
 
     banks: int

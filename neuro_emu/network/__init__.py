@@ -1,1 +1,1 @@
-
+"""Layers, formats and the explicit state of a chip."""

@@ -25,6 +25,7 @@ class DenseLayer:
         delta: format of the modulatory signal δz_k.
         projection: format of a projected error before it meets f′.
         feedback: format of B_k; None for the output layer.
+
     """
 
     index: int

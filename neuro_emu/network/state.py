@@ -23,6 +23,7 @@ class ChipState:
         lane_registers: (lanes,) 32-bit random-word register of each physical lane.
         epoch: epochs begun and finished.
         batch_fill: samples summed in ``gradients`` so far.
+
     """
 
     weights: list[Int32]

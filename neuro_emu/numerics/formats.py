@@ -19,6 +19,7 @@ class Format:
         signed: two's complement if true.
         bits: width in all, 1…32, the sign included.
         frac: fractional bits, 0…31; may exceed ``bits``.
+
     """
 
     signed: bool

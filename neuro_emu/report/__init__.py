@@ -1,1 +1,1 @@
-
+"""Renders results; computes nothing."""

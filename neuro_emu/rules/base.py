@@ -55,23 +55,31 @@ Learn = Callable[[Datapath[Any], int], None]
 
 @dataclass(frozen=True)
 class Rule:
-    """A named learning rule: the body for one hidden layer and what it needs."""
+    """A named learning rule: the body for one hidden layer, what it needs and which options concern it."""
 
     name: str
     need: Need
     learn: Learn
     summary: str
+    options: frozenset[str] = frozenset()
 
 
 RULES: dict[str, Rule] = {}
 
 
-def rule(name: str, *, needs: Need) -> Callable[[Learn], Learn]:
-    """Register the decorated body under the name that configurations use."""
+def rule(name: str, *, needs: Need, options: tuple[str, ...] = ()) -> Callable[[Learn], Learn]:
+    """Register the decorated body under the name that configurations use.
+
+    Args:
+        name: in `training.rule`.
+        needs: what a hidden layer waits for.
+        options: settings of `training` that only rules naming them accept.
+
+    """
 
     def register(learn: Learn) -> Learn:
         summary = (learn.__doc__ or name).strip().splitlines()[0]
-        RULES[name] = Rule(name, needs, learn, summary)
+        RULES[name] = Rule(name, needs, learn, summary, frozenset(options))
         return learn
 
     return register

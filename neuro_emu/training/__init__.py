@@ -1,1 +1,1 @@
-
+"""Training loop, evaluation and records."""

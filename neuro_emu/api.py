@@ -1,0 +1,284 @@
+"""The use cases as plain functions: what the command does, a notebook can do.
+
+>>> from neuro_emu import load, run
+>>> result = run(load("configs/drtp_mnist.yaml", ["training.epochs=1"]))
+>>> result.metrics["test_accuracy"]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuro_emu.config.dump import dump
+from neuro_emu.config.resolve import resolve, warnings_of
+from neuro_emu.config.schema import Config
+from neuro_emu.config.typed import Document, read, read_text
+from neuro_emu.errors import RunError
+from neuro_emu.files import json_text, write_bytes, write_text
+from neuro_emu.machine.chip import Chip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from neuro_emu.datasets import Dataset
+    from neuro_emu.network.state import ChipState
+    from neuro_emu.training.loop import Progress, Split
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A checked configuration and the chip it describes.
+
+    Attributes:
+        config: the configuration, every default filled in.
+        chip: the chip.
+        document: where it was written, for error messages.
+        command: words that reproduce it: the file and its overrides.
+        warnings: settings that work but rarely mean what was intended.
+
+    """
+
+    config: Config
+    chip: Chip
+    document: Document
+    command: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of the resolved configuration; the data path does not count."""
+        text = dump(replace(self.config, dataset=replace(self.config.dataset, path=None)))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def with_seed(self, seed: int) -> Experiment:
+        """Return the same experiment with another seed."""
+        config = replace(self.config, training=replace(self.config.training, seed=seed))
+        chip = replace(self.chip, learning=replace(self.chip.learning, seed=seed))
+        return replace(self, config=config, chip=chip)
+
+
+@dataclass
+class Run:
+    """A finished run.
+
+    Attributes:
+        experiment: what was run.
+        metrics: the record that `metrics.json` holds.
+        state: final integer state; None for the float twin.
+        timing: seconds by activity: not part of the record, because it differs from run to run.
+        directory: where it was written; None if it was not.
+
+    """
+
+    experiment: Experiment
+    metrics: dict[str, Any]
+    state: ChipState | None
+    timing: dict[str, float] = field(default_factory=dict)
+    directory: Path | None = None
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read and check a configuration.
+
+    Args:
+        path: YAML file.
+        overrides: `section.key=value` texts, as for `--set`.
+
+    Raises:
+        ConfigError: with file, line and column of what is wrong.
+
+    """
+    document = read(Path(path), overrides)
+    config = document.build(Config)
+    chip = resolve(config, document)
+    command = (str(path), *(word for text in overrides for word in ("--set", text)))
+    return Experiment(config, chip, document, command, tuple(warnings_of(config)))
+
+
+def load_data(experiment: Experiment, progress: Callable[[int, int | None, str], None] | None = None) -> Dataset:
+    """Find or download the data set of *experiment*.
+
+    Raises:
+        DataError: if it is nowhere, corrupt or unreachable.
+
+    """
+    from neuro_emu import datasets
+
+    settings = experiment.config.dataset
+    sizes: dict[str, int] = {}
+    if settings.name == "synthetic":
+        sizes = {key: n for key, n in (("train", settings.train), ("test", settings.test)) if n}
+    return datasets.load(settings.name, settings.path, progress=progress, **sizes)
+
+
+def split_data(experiment: Experiment, data: Dataset) -> tuple[Split, Split | None, Split]:
+    """Return training, validation (or None) and test samples as input codes."""
+    from neuro_emu.numerics.inputs import input_codes
+    from neuro_emu.training.loop import Split
+
+    settings, held_out = experiment.config.dataset, experiment.config.training.validation
+    storage = settings.input
+
+    def part(images: NDArray[np.uint8], labels: NDArray[np.uint8], limit: int | None) -> Split:
+        return Split(input_codes(images[:limit], storage), labels[:limit])
+
+    training = part(data.train_images, data.train_labels, settings.train)
+    test = part(data.test_images, data.test_labels, settings.test)
+    if held_out >= len(training):
+        raise experiment.document.error(
+            "training.validation",
+            f"holding out {held_out} of {len(training)} training samples leaves nothing to learn from",
+        )
+    if not held_out:
+        return training, None, test
+    cut = len(training) - held_out
+    validation = Split(training.codes[cut:].copy(), training.labels[cut:].copy())
+    return Split(training.codes[:cut].copy(), training.labels[:cut].copy()), validation, test
+
+
+def run(
+    experiment: Experiment,
+    out: str | Path | None = None,
+    *,
+    data: Dataset | None = None,
+    datapath: str = "fast",
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Run:
+    """Train and test the chip of *experiment*.
+
+    Args:
+        experiment: see :func:`load`.
+        out: directory to write; None: write nothing.
+        data: the data set, if it is loaded already.
+        datapath: ``fast``, ``traced`` (the same integers, slow) or ``float`` (the float twin).
+        report: called with the progress every few thousand samples.
+
+    Raises:
+        ConfigError, DataError: if configuration and data do not fit or data cannot be had.
+        OverflowDetected: if `numerics.strict` is on and a tensor overflows.
+
+    """
+    from neuro_emu import jit
+    from neuro_emu.training.loop import train
+    from neuro_emu.training.metrics import record_of
+
+    clock = time.perf_counter
+    begin = clock()
+    data = data or load_data(experiment)
+    parts = split_data(experiment, data)
+    loaded = clock()
+    ready = loaded
+
+    def started() -> None:
+        nonlocal ready
+        ready = clock()
+
+    result = train(
+        experiment.chip,
+        parts,
+        experiment.config.training.epochs,
+        datapath=datapath,
+        started=started,
+        report=report,
+    )
+    identity = {
+        "name": experiment.config.name,
+        "config_digest": experiment.digest,
+        "datapath": datapath,
+        "dataset": {"name": data.name, "digest": data.digest},
+    }
+    metrics = record_of(experiment.chip, result, identity)
+    finished = Run(experiment, metrics, result.state)
+    finished.timing = {
+        "data": loaded - begin,
+        "compile": jit.compile_seconds(),
+        "start": ready - loaded,
+        "learn": clock() - ready,
+    }
+    if out is not None:
+        write_run(finished, Path(out))
+    return finished
+
+
+def write_run(finished: Run, directory: Path) -> None:
+    """Write the run directory: configuration, metrics, weights, summary and learning curves."""
+    from neuro_emu.network.weights import pack_weights
+    from neuro_emu.report.curves import learning_curves
+    from neuro_emu.report.text import summary
+
+    experiment = finished.experiment
+    write_text(directory / "config.yaml", dump(experiment.config))
+    if finished.state is not None:
+        write_bytes(directory / "weights.npz", pack_weights(experiment.chip.network, finished.state))
+    write_text(directory / "curves.svg", learning_curves(finished.metrics))
+    write_text(directory / "summary.txt", summary(finished))
+    write_text(directory / "metrics.json", json_text(finished.metrics))
+    finished.directory = directory
+
+
+_SMALLEST = """
+dataset: {name: synthetic, train: 10, test: 10}
+network: {layers: [dense: {units: 10, activation: sigmoid, weight: s8f6, output: u8f8}]}
+training: {rule: shallow, epochs: 1, lr_shift: {hidden: 6, output: 6}}
+"""
+
+
+def warm_up() -> float:
+    """Compile and cache the kernels; returns the seconds spent compiling (0 if they were cached)."""
+    from neuro_emu import jit
+
+    document = read_text(_SMALLEST, "warm-up")
+    config = document.build(Config)
+    run(Experiment(config, resolve(config, document), document, (), ()))
+    return jit.compile_seconds()
+
+
+def evaluate(directory: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Test the saved weights of a run.
+
+    Args:
+        directory: a run directory.
+        overrides: `section.key=value` texts, e.g. another `dataset.name` or `dataset.path` of the same shape.
+
+    Returns:
+        A record with `test_accuracy` and `per_class` in percent, and the `confusion` matrix.
+
+    Raises:
+        RunError: if the directory is not a complete run.
+
+    """
+    import numpy as np
+
+    from neuro_emu.machine.initialise import initial_state
+    from neuro_emu.network.weights import unpack_weights
+    from neuro_emu.training.engines import FastEngine
+    from neuro_emu.training.loop import confusion_matrix, percent
+
+    folder = Path(directory)
+    weights = folder / "weights.npz"
+    if not (folder / "config.yaml").is_file() or not weights.is_file():
+        raise RunError(
+            f"{folder} is not a run directory: it needs config.yaml and weights.npz, as `neuro-emu run` writes them"
+        )
+    experiment = load(folder / "config.yaml", overrides)
+    data = load_data(experiment)
+    _, _, test = split_data(experiment, data)
+    state = initial_state(experiment.chip)
+    unpack_weights(weights.read_bytes(), experiment.chip.network, state, str(weights))
+    predictions = FastEngine(experiment.chip, state, test.codes, test.labels).infer(test.codes)
+    confusion = confusion_matrix(test.labels, predictions, experiment.chip.network.classes)
+    return {
+        "name": experiment.config.name,
+        "config_digest": experiment.digest,
+        "dataset": {"name": data.name, "digest": data.digest},
+        "samples": len(test),
+        "test_accuracy": percent(np.trace(confusion), len(test)),
+        "per_class": [percent(confusion[c, c], max(1, int(confusion[c].sum()))) for c in range(len(confusion))],
+        "confusion": confusion.tolist(),
+    }

@@ -1,0 +1,251 @@
+"""The command `neuro-emu`: verbs, options and exit codes. Heavy modules are imported by the verb that needs them.
+
+Exit codes: 0 fine; 1 a check failed; 2 bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neuro_emu import __version__
+from neuro_emu.errors import MismatchError, NeuroEmuError, OverflowDetected
+
+if TYPE_CHECKING:
+    from neuro_emu.api import Experiment, Run
+    from neuro_emu.datasets import Dataset
+
+_DESCRIPTION = "Emulates fixed-point chips that learn on line: integers from the first sample to the last."
+_SET_HELP = "override one setting, e.g. --set training.epochs=2; may be repeated"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    verb: Callable[[argparse.Namespace], int] = args.verb
+    try:
+        return verb(args)
+    except (OverflowDetected, MismatchError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except NeuroEmuError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of our output went away (`neuro-emu … | head`); what is left to say has no reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="neuro-emu", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"neuro_emu {__version__}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    _add_run(verbs.add_parser("run", help="train a chip and write a run directory", description=_run.__doc__))
+    check = verbs.add_parser(
+        "check", help="check configurations and print the resolved settings", description=_check.__doc__
+    )
+    check.add_argument("configs", nargs="+", type=Path, metavar="CONFIG")
+    check.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=_SET_HELP)
+    check.add_argument(
+        "--quiet", action="store_true", help="say only whether each is fine (default: print the settings)"
+    )
+    check.set_defaults(verb=_check)
+    test = verbs.add_parser("eval", help="test the saved weights of a run", description=_eval.__doc__)
+    test.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    test.add_argument(
+        "--data", metavar="NAME_OR_DIR", help="another data set, by name or by directory (default: the run's)"
+    )
+    test.add_argument("--json", action="store_true", help="print the record as JSON")
+    test.set_defaults(verb=_eval)
+    data = verbs.add_parser("data", help="list, fetch, locate and verify data sets")
+    _add_data(data)
+    rules = verbs.add_parser("rules", help="list the learning rules", description=_rules.__doc__)
+    rules.set_defaults(verb=_rules)
+    schema = verbs.add_parser("schema", help="print the JSON Schema of configurations", description=_schema.__doc__)
+    schema.set_defaults(verb=_schema)
+    warm = verbs.add_parser("warmup", help="compile the kernels now", description=_warmup.__doc__)
+    warm.set_defaults(verb=_warmup)
+    return parser
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, e.g. configs/drtp_mnist.yaml")
+    run.add_argument("--out", type=Path, metavar="DIR", help="run directory (default: runs/NAME-seedN-DIGEST)")
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=_SET_HELP)
+    run.add_argument("--seeds", type=int, default=1, metavar="N", help="train N seeds and give mean ± sd (default: 1)")
+    run.add_argument(
+        "--datapath",
+        choices=("fast", "traced", "float"),
+        default="fast",
+        help="fast: compiled; traced: the same integers, counted access by access, slow; float: the float twin (default: fast)",
+    )
+    run.add_argument("--json", action="store_true", help="print the final record as JSON instead of the summary")
+    run.set_defaults(verb=_run)
+
+
+def _add_data(data: argparse.ArgumentParser) -> None:
+    from neuro_emu.datasets import command
+
+    command.configure(data)
+    data.set_defaults(verb=command.execute)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Train the chip of a configuration, test it, and write config.yaml, metrics.json, weights.npz, summary.txt and curves.svg."""
+    from neuro_emu import api
+    from neuro_emu.files import json_text
+
+    if args.seeds < 1:
+        raise NeuroEmuError(f"--seeds {args.seeds}: train at least one seed")
+    experiment = api.load(args.config, args.set)
+    _warn(experiment.warnings)
+    base = args.out or Path("runs") / _directory_name(experiment, args)
+    data = _load_data(experiment)
+    first = experiment.config.training.seed
+    records = []
+    for seed in range(first, first + args.seeds):
+        chosen = experiment if args.seeds == 1 else experiment.with_seed(seed)
+        out = base if args.seeds == 1 else base / f"seed-{seed}"
+        finished = _train(chosen, out, data, args)
+        records.append(finished.metrics)
+        if not args.json:
+            from neuro_emu.report.text import summary
+
+            print(
+                summary(finished) + f"wrote {out}\n" if args.seeds == 1 else _seed_line(finished.metrics),
+                flush=True,
+            )
+    record = records[0]
+    if args.seeds > 1:
+        from neuro_emu.training.metrics import summary_of_seeds
+
+        record = summary_of_seeds(records)
+        from neuro_emu.files import write_text
+
+        write_text(base / "metrics.json", json_text(record))
+        if not args.json:
+            print(
+                f"{record['name']}: test accuracy {record['test_accuracy']:.2f} ± {record['test_accuracy_sd']:.2f} %"
+                f" over {args.seeds} seeds; wrote {base}"
+            )
+    if args.json:
+        print(json_text(record), end="")
+    return 0
+
+
+def _train(experiment: Experiment, out: Path, data: Dataset, args: argparse.Namespace) -> Run:
+    from neuro_emu import api
+    from neuro_emu.report.progress import ProgressLine
+
+    line = ProgressLine()
+    line.note("loading kernels (compiled once per version, about 15 s) …")
+    try:
+        return api.run(experiment, out, data=data, datapath=args.datapath, report=line)
+    finally:
+        line.close()
+
+
+def _directory_name(experiment: Experiment, args: argparse.Namespace) -> str:
+    seeds = "" if args.seeds == 1 else f"-{args.seeds}seeds"
+    twin = "" if args.datapath == "fast" else f"-{args.datapath}"
+    return f"{experiment.config.name}-seed{experiment.config.training.seed}{seeds}{twin}-{experiment.digest[:8]}"
+
+
+def _seed_line(metrics: dict[str, object]) -> str:
+    return f"seed {metrics['seed']}: test accuracy {metrics['test_accuracy']:.2f} %"
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def _load_data(experiment: Experiment) -> Dataset:
+    from neuro_emu import api
+    from neuro_emu.datasets.progress import ProgressLine
+
+    line = ProgressLine() if sys.stderr.isatty() else None
+    try:
+        return api.load_data(experiment, line)
+    finally:
+        if line:
+            line.close()
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Check configurations without running anything and print every setting, defaults filled in."""
+    from neuro_emu import api
+    from neuro_emu.config.dump import dump
+
+    failed = 0
+    for path in args.configs:
+        try:
+            experiment = api.load(path, args.set)
+        except NeuroEmuError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+            continue
+        _warn(experiment.warnings)
+        if args.quiet or len(args.configs) > 1:
+            print(
+                f"{path}: fine ({experiment.chip.network}, {experiment.chip.learning.rule.name}, config {experiment.digest})"
+            )
+        else:
+            print(dump(experiment.config), end="")
+    return 2 if failed else 0
+
+
+def _eval(args: argparse.Namespace) -> int:
+    """Run the saved weights of a run directory on the test set: accuracy per class and confusion matrix."""
+    from neuro_emu import api
+    from neuro_emu.datasets import NAMES
+    from neuro_emu.files import json_text
+    from neuro_emu.report.evaluation import evaluation
+
+    overrides = []
+    if args.data:
+        overrides = [f"dataset.name={args.data}"] if args.data in NAMES else [f'dataset.path="{args.data}"']
+    record = api.evaluate(args.run, overrides)
+    print(json_text(record) if args.json else evaluation(record), end="")
+    return 0
+
+
+def _rules(_args: argparse.Namespace) -> int:
+    """List the learning rules and what their hidden layers wait for."""
+    from neuro_emu.rules import RULES
+
+    waits = {0: "nothing", 1: "label", 2: "error"}
+    for rule in sorted(RULES.values(), key=lambda r: (r.need, r.name)):
+        print(f"{rule.name:10} needs {waits[rule.need]:8} {rule.summary}")
+    return 0
+
+
+def _schema(_args: argparse.Namespace) -> int:
+    """Print the JSON Schema of configurations, for editors."""
+    from neuro_emu.config.json_schema import json_schema
+    from neuro_emu.config.schema import Config
+    from neuro_emu.files import json_text
+
+    print(json_text(json_schema(Config, "neuro_emu configuration")), end="")
+    return 0
+
+
+def _warmup(_args: argparse.Namespace) -> int:
+    """Compile the kernels now, so that the first run starts at once."""
+    from neuro_emu import api, jit
+
+    print(f"compiled in {api.warm_up():.1f} s; cached in {jit.cache_root()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""What a configuration file may say: sections as frozen dataclasses, help and limits beside each field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar, Literal
+
+from neuro_emu.machine.design import ZeroInput
+from neuro_emu.numerics.formats import Format
+from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
+
+Schedule = int | tuple[tuple[int, int], ...]
+"""A learning rate as right shifts: one number, or pairs [epoch, shift] valid from that epoch on."""
+
+
+class Order(Enum):
+    """Order in which an epoch presents the training samples."""
+
+    SHUFFLED = "shuffled"
+    AS_STORED = "as_stored"
+
+
+class InitialWeights(Enum):
+    """Weights before the first sample."""
+
+    ZERO = "zero"
+    RANDOM = "random"
+
+
+class InitialLayers(Enum):
+    """Which layers start with random weights."""
+
+    HIDDEN = "hidden"
+    ALL = "all"
+
+
+class FeedbackSource(Enum):
+    """Where the feedback matrices come from."""
+
+    RANDOM = "random"
+    SIGN = "sign"
+    LFSR = "lfsr"
+
+
+class FeedbackRange(Enum):
+    """How far random feedback codes reach."""
+
+    FULL = "full"
+    KAIMING = "kaiming"
+
+
+def _setting(text: str, default: Any = ..., **limits: int | float) -> Any:
+    metadata = {"help": text, **limits}
+    return field(metadata=metadata) if default is ... else field(default=default, metadata=metadata)
+
+
+def _section(kind: type[Any], text: str) -> Any:
+    return field(default_factory=kind, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Which samples are presented."""
+
+    name: Literal["mnist", "fashion_mnist", "synthetic"] = _setting("data set by name: see `neuro-emu data list`")
+    input: Format = _setting(
+        "format of an input code; image bytes are u8f8, fewer bits keep the top ones", Format(False, 8, 8)
+    )
+    path: str | None = _setting("directory that holds the files; null: search, then download", None)
+    train: int | None = _setting("use only the first N training samples; null: all", None, min=1)
+    test: int | None = _setting("use only the first N test samples; null: all", None, min=1)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A fully connected layer."""
+
+    yaml_tag: ClassVar[str] = "dense"
+
+    units: int = _setting("neurons", min=1, max=65536)
+    activation: Literal["hard_tanh", "relu", "identity", "tanh", "sigmoid", "tanh_relu"] = _setting(
+        "activation function; the last layer needs sigmoid"
+    )
+    weight: Format = _setting("format of the weights, e.g. s8f8")
+    output: Format = _setting("format of the outputs, e.g. s8f7, or u8f8 for a sigmoid")
+    table_frac: int = _setting(
+        "fractional bits of the 8-bit pre-activation that addresses the activation table", 4, min=0, max=6
+    )
+    delta: Format | None = _setting("format of the modulatory signal; null: numerics.delta", None)
+    projection: Format | None = _setting("format of a projected error before it meets f′; null: as delta", None)
+    feedback: Format | None = _setting("format of the feedback matrix; null: numerics.feedback.format", None)
+    lr_shift: Schedule | None = _setting("learning rate 2^-shift of this layer; null: training.lr_shift", None)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers from input to output."""
+
+    layers: tuple[Dense, ...] = _setting("layers, first hidden layer first, output layer last")
+    initial_weights: InitialWeights = _setting("weights before the first sample", InitialWeights.ZERO)
+    initial_layers: InitialLayers = _setting(
+        "layers that `initial_weights: random` concerns; the others start at 0", InitialLayers.HIDDEN
+    )
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """Learning rates 2^-shift: a number, or pairs [epoch, shift]."""
+
+    hidden: Schedule = _setting("hidden layers")
+    output: Schedule = _setting("output layer")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is learned how."""
+
+    rule: str = _setting("learning rule: see `neuro-emu rules`")
+    lr_shift: LearningRate = _setting("learning rates as right shifts")
+    epochs: int = _setting("passes over the training samples", 10, min=1, max=100000)
+    batch: int = _setting("samples summed before the weights are written", 1, min=1, max=65536)
+    seed: int = _setting("of every draw: weights, feedback, order, rounding", 1, min=0, max=2**64 - 1)
+    order: Order = _setting("order of the samples within an epoch", Order.SHUFFLED)
+    validation: int = _setting("training samples, taken from the end, held out to choose settings on", 0, min=0)
+    error_gate: int | None = _setting("hidden layers learn only while e[label] exceeds this code; null: always", None)
+    sign_dead_zone: int = _setting("codes of e within ± this count as zero (rules that use the error's sign)", 0, min=0)
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """Feedback matrices B."""
+
+    source: FeedbackSource = _setting("random codes, random signs, or one 16-bit LFSR per class", FeedbackSource.RANDOM)
+    format: Format = _setting("format of the codes", Format(True, 8, 7))
+    range: FeedbackRange = _setting("full: up to the largest code; kaiming: ±sqrt(6 / neurons)", FeedbackRange.FULL)
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """Accumulators of the multiply-accumulate lanes."""
+
+    bits: int = _setting("width, sign included", 32, min=2, max=63)
+    overflow: Overflow = _setting("SAT: clamp after every product; WRAP: modulo", Overflow.SAT)
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """Arithmetic of the whole chip."""
+
+    feedback: Feedback = _section(Feedback, "feedback matrices")
+    delta: Format = _setting("format of the modulatory signals, unless a layer says otherwise", Format(True, 9, 8))
+    update_rounding: Rounding = _setting("rounding of weight updates", Rounding.STOCH)
+    overflow: Overflow = _setting("overflow of weights: SAT, or WRAP to see why not", Overflow.SAT)
+    accumulator: Accumulator = _section(Accumulator, "accumulators")
+    random_words: WordSource = _setting("generator of the random words for STOCH", WordSource.ROW_WORD)
+    strict: bool = _setting("stop at the first overflow of any tensor and name it", False)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The design point."""
+
+    lanes: int = _setting("parallel multiply-accumulate units", 16, min=1, max=65536)
+    clock_mhz: float = _setting("clock frequency in MHz", 100.0, min=0.001, max=100000.0)
+    weight_banks: int = _setting("single-port banks per weight memory, a power of two", 2, min=1, max=64)
+    activation_units: int = _setting("neurons activated per cycle", 1, min=1, max=65536)
+    zero_input: ZeroInput = _setting(
+        "what a zero input costs: none (cycle and access), gate (cycle), skip (nothing)", ZeroInput.SKIP
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A complete description of a chip and a run."""
+
+    name: str = _setting("name of the run directory and of reports", "unnamed")
+    dataset: Dataset = _setting("samples")
+    network: Network = _setting("layers and their number formats")
+    training: Training = _setting("learning")
+    numerics: Numerics = _section(Numerics, "arithmetic")
+    machine: Machine = _section(Machine, "design point")

@@ -1,0 +1,133 @@
+"""The summary of a run: one screen of text."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from neuro_emu.api import Run
+
+_PHASES = ("load", "forward", "error", "update")
+
+
+def summary(run: Run) -> str:
+    """Return what a designer wants to know first, in at most 100 columns."""
+    m = run.metrics
+    lines = [_headline(run), ""]
+    lines += _accuracy(m)
+    if m["training"] is not None:
+        lines += ["", *_cycles(run), "", *_accesses(m), "", *_tallies(m), "", *_memories(m)]
+    lines += ["", *_provenance(run)]
+    return "\n".join(lines) + "\n"
+
+
+def _headline(run: Run) -> str:
+    m, learning = run.metrics, run.experiment.chip.learning
+    parts = [m["network"], m["rule"]]
+    if learning.error_gate is not None:
+        parts.append(f"error gate {learning.error_gate}")
+    if learning.sign_dead_zone:
+        parts.append(f"dead zone {learning.sign_dead_zone}")
+    if learning.batch > 1:
+        parts.append(f"batch {learning.batch}")
+    formats = " / ".join(str(layer.weight) for layer in run.experiment.chip.network.layers)
+    numerics = run.experiment.chip.numerics
+    weights = "float64" if m["datapath"] == "float" else f"{formats} {numerics.update_rounding.value}"
+    return f"{m['name']}: {', '.join(parts)}; weights {weights}; {m['dataset']['name']}"
+
+
+def _accuracy(m: dict[str, Any]) -> list[str]:
+    last = m["epochs"][-1]
+    best = max(m["epochs"], key=lambda e: e["test_accuracy"])
+    lines = [f"test accuracy     {m['test_accuracy']:.2f} % after {len(m['epochs'])} epochs"]
+    if best is not last:
+        lines[0] += f" (best {best['test_accuracy']:.2f} % in epoch {best['epoch'] + 1})"
+    if m["validation_accuracy"] is not None:
+        lines.append(f"validation        {m['validation_accuracy']:.2f} %")
+    lines.append(f"while learning    {last['train_accuracy']:.2f} % of the last epoch's samples, before each update")
+    return lines
+
+
+def _cycles(run: Run) -> list[str]:
+    m, design = run.metrics, run.experiment.chip.design
+    lines = [f"{'cycles per sample':18}{'total':>10}{'time':>12}   " + "".join(f"{phase:>10}" for phase in _PHASES)]
+    for kind in ("training", "inference"):
+        counted = m[kind]
+        per_phase = [
+            sum(layer.get("cycles", 0) for layer in counted["counts"][phase]) / counted["samples"] for phase in _PHASES
+        ]
+        cycles = counted["cycles_per_sample"]
+        time = f"{cycles / design.clock_mhz:,.1f} µs"
+        lines.append(f"  {kind:16}{cycles:>10,.0f}{time:>12}   " + "".join(f"{n:>10,.0f}" for n in per_phase))
+    stalls = sum(layer.get("stalls", 0) for layer in m["training"]["counts"]["update"]) / m["training"]["samples"]
+    lines.append(
+        f"  {design.lanes} lanes at {design.clock_mhz:g} MHz, zero inputs: {design.zero_input.value};"
+        f" {stalls:,.1f} of the update cycles are stalls on single-port banks"
+    )
+    return lines
+
+
+def _accesses(m: dict[str, Any]) -> list[str]:
+    """Accesses per training sample: banked memories by bank, the others in all, by phase."""
+    counted = m["training"]
+    rows: dict[str, list[str]] = {}
+    for p, phase in enumerate(_PHASES):
+        for k, layer in enumerate(counted["counts"][phase]):
+            for component, count in layer.items():
+                if component in {"cycles", "stalls", "mac", "gate", "update", "random_word"}:
+                    continue
+                name = f"{component}[{k}]"
+                values = count if isinstance(count, list) else [count]
+                cell = " + ".join(f"{n / counted['samples']:,.1f}" for n in values)
+                rows.setdefault(name, ["·"] * len(_PHASES))[p] = cell
+    lines = [
+        f"{'accesses per training sample (words; a + b: by bank)':54}" + "".join(f"{ph:>15}" for ph in _PHASES[1:])
+    ]
+    lines += [
+        f"  {name:22}"
+        + (f"{'load ' + cells[0]:>30}" if cells[0] != "·" else " " * 30)
+        + "".join(f"{c:>15}" for c in cells[1:])
+        for name, cells in sorted(rows.items(), key=lambda item: (item[0].split("[")[1], item[0]))
+    ]
+    return lines
+
+
+def _tallies(m: dict[str, Any]) -> list[str]:
+    head = f"{'counters over the training':28}{'updates':>16}{'zero steps':>12}{'overflows: weight':>19}{'z':>6}{'q':>8}{'δ':>6}"
+    lines = [head]
+    for k, tally in enumerate(m["tally"]):
+        updates = tally["updates"]
+        zero = f"{100 * tally['zero_updates'] / updates:.2f} %" if updates else "-"
+        forwards = m["training"]["samples"] * int(m["network"].split("-")[k + 1])
+        clipped = f"{100 * tally['preactivation_overflows'] / forwards:.1f} %"
+        lines.append(
+            f"  layer {k:<20}{updates:>16,}{zero:>12}{tally['weight_overflows']:>19,}"
+            f"{tally['accumulator_overflows']:>6,}{clipped:>8}{tally['delta_overflows'] + tally['projection_overflows']:>6,}"
+        )
+    return lines
+
+
+def _memories(m: dict[str, Any]) -> list[str]:
+    total = sum(x["words"] * x["bits"] * x["banks"] for x in m["memories"])
+    lines = [f"memory            {total / 8192:,.1f} KiB"]
+    for x in m["memories"]:
+        size = f"{x['words'] * x['bits'] * x['banks'] / 8192:,.2f} KiB"
+        banks = f"{x['banks']} × " if x["banks"] > 1 else ""
+        shape = f"{banks}{x['words']} × {x['bits']} bit"
+        lines.append(f"  {x['name']:18}{size:>12}  {shape:22} {x['ports']:5} {x['holds']}")
+    return lines
+
+
+def _provenance(run: Run) -> list[str]:
+    m, timing = run.metrics, run.timing
+    command = ["neuro-emu", "run", *run.experiment.command]
+    if m["datapath"] != "fast":
+        command += ["--datapath", m["datapath"]]
+    samples = len(m["epochs"]) * (m["training"]["samples"] // len(m["epochs"]) if m["training"] else 0)
+    rate = f", {1e6 * timing['learn'] / samples:,.1f} µs per training sample with the tests" if samples else ""
+    return [
+        f"seed {m['seed']} · config {m['config_digest']} · data {m['dataset']['digest']} · neuro_emu {m['version']}"
+        f" · semantics {m['semantics']}",
+        f"took {timing['learn']:.1f} s{rate}; compiling kernels {timing['compile']:.1f} s, data {timing['data']:.1f} s",
+        "again: " + shlex.join(command),
+    ]

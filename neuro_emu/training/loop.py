@@ -1,0 +1,192 @@
+"""The training loop: epochs, evaluation, and what is measured on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuro_emu.machine.chip import Chip
+from neuro_emu.machine.counts import Counts
+from neuro_emu.machine.initialise import initial_state
+from neuro_emu.network.state import ChipState, Tally
+from neuro_emu.numerics.words import sample_order
+from neuro_emu.training.engines import ENGINES, Codes, Engine, Labels
+
+_BLOCK = {"fast": 2000, "traced": 1, "float": 100}
+"""Samples between two looks at the progress."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Codes (samples, inputs) and labels (samples,) of one part of a data set."""
+
+    codes: Codes
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the training stands.
+
+    Attributes:
+        epoch: counted from 0; ``epochs`` in all.
+        sample: samples of this epoch done, of ``samples``.
+        correct: of those, predicted rightly before learning from them.
+
+    """
+
+    epoch: int
+    epochs: int
+    sample: int
+    samples: int
+    correct: int
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What one epoch gave; accuracies in percent.
+
+    Attributes:
+        epoch: counted from 0.
+        lr_shift: of each layer.
+        train_accuracy: of the predictions made just before learning from each sample.
+        validation_accuracy: on the held-out training samples; None without any.
+        test_accuracy: on the test samples.
+        tally: events of this epoch alone.
+
+    """
+
+    epoch: int
+    lr_shift: tuple[int, ...]
+    train_accuracy: float
+    validation_accuracy: float | None
+    test_accuracy: float
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training gave.
+
+    Attributes:
+        epochs: one entry an epoch.
+        state: final integer state; None for the float twin.
+        training, inference: counts over all samples; None for the float twin.
+        train_samples, inferences: how many samples they are over.
+        tally: events of the whole training.
+        confusion: (classes, classes) test samples by true class and prediction, after the last epoch.
+
+    """
+
+    epochs: list[EpochResult]
+    state: ChipState | None
+    training: Counts | None
+    inference: Counts | None
+    train_samples: int
+    inferences: int
+    tally: Tally
+    confusion: NDArray[np.int64]
+
+
+def percent(part: Any, whole: int) -> float:
+    """Return 100 · part / whole, rounded to 4 digits so that it prints the same everywhere."""
+    return round(100.0 * int(part) / whole, 4)
+
+
+def confusion_matrix(labels: Labels, predictions: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Return how often each true class (row) was predicted as each class (column)."""
+    matrix = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(matrix, (labels, predictions), 1)
+    return matrix
+
+
+def train(
+    chip: Chip,
+    data: tuple[Split, Split | None, Split],
+    epochs: int,
+    *,
+    datapath: str = "fast",
+    started: Callable[[], None] = lambda: None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Result:
+    """Train *chip* from its initial state.
+
+    Args:
+        chip: the chip.
+        data: training, validation (or None) and test samples.
+        epochs: passes over the training samples.
+        datapath: ``fast``, ``traced`` or ``float``.
+        started: called once the kernels are ready, before the first sample.
+        report: called with the progress every few thousand samples.
+
+    Raises:
+        OverflowDetected: if ``strict`` is on and a tensor overflows.
+
+    """
+    training, validation, test = data
+    engine: Engine = ENGINES[datapath](chip, initial_state(chip), training.codes, training.labels)
+    started()
+    results: list[EpochResult] = []
+    predictions = np.zeros(len(test), dtype=np.int64)
+    before = engine.tally()
+    for epoch in range(epochs):
+        correct = _epoch(chip, engine, training, (epoch, epochs, _BLOCK[datapath]), report)
+        after = engine.tally()
+        held_out = None if validation is None else _accuracy(validation, engine.infer(validation.codes))
+        predictions = engine.infer(test.codes)
+        results.append(
+            EpochResult(
+                epoch=epoch,
+                lr_shift=tuple(chip.learning.shift_at(la.index, epoch) for la in chip.network.layers),
+                train_accuracy=percent(correct, len(training)),
+                validation_accuracy=held_out,
+                test_accuracy=_accuracy(test, predictions),
+                tally=Tally(after.events - before.events),
+            )
+        )
+        before = after
+    counts = engine.counts()
+    return Result(
+        epochs=results,
+        state=engine.state(),
+        training=counts[0] if counts else None,
+        inference=counts[1] if counts else None,
+        train_samples=epochs * len(training),
+        inferences=epochs * (len(test) + (0 if validation is None else len(validation))),
+        tally=before,
+        confusion=confusion_matrix(test.labels, predictions, chip.network.classes),
+    )
+
+
+def _accuracy(split: Split, predictions: NDArray[np.int64]) -> float:
+    return percent(np.count_nonzero(predictions == split.labels), len(split))
+
+
+def _epoch(
+    chip: Chip,
+    engine: Engine,
+    split: Split,
+    position: tuple[int, int, int],
+    report: Callable[[Progress], None],
+) -> int:
+    """Present every training sample once; returns how many were predicted rightly."""
+    epoch, epochs, block = position
+    samples = len(split)
+    shuffled = chip.learning.shuffled
+    order = sample_order(chip.learning.seed, epoch, samples) if shuffled else np.arange(samples, dtype=np.int64)
+    engine.begin_epoch(epoch, order)
+    correct = 0
+    for start in range(0, samples, block):
+        stop = min(start + block, samples)
+        predictions = engine.train(start, stop)
+        correct += int(np.count_nonzero(predictions == split.labels[order[start:stop]]))
+        report(Progress(epoch, epochs, stop, samples, correct))
+    engine.end_epoch()
+    return correct

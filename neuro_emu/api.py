@@ -111,10 +111,9 @@ def load_data(experiment: Experiment, progress: Callable[[int, int | None, str],
     from neuro_emu import datasets
 
     settings = experiment.config.dataset
-    sizes: dict[str, int] = {}
     if settings.name == "synthetic":
-        sizes = {key: n for key, n in (("train", settings.train), ("test", settings.test)) if n}
-    return datasets.load(settings.name, settings.path, progress=progress, **sizes)
+        return datasets.load("synthetic", train=settings.train or 512, test=settings.test or 128)
+    return datasets.load(settings.name, settings.path, progress=progress)
 
 
 def split_data(experiment: Experiment, data: Dataset) -> tuple[Split, Split | None, Split]:

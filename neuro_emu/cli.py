@@ -86,7 +86,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--datapath",
         choices=("fast", "traced", "float"),
         default="fast",
-        help="fast: compiled; traced: the same integers, counted access by access, slow; float: the float twin (default: fast)",
+        help="fast: compiled; traced: the same integers, access by access; float: the float twin (default: fast)",
     )
     run.add_argument("--json", action="store_true", help="print the final record as JSON instead of the summary")
     run.set_defaults(verb=_run)
@@ -100,7 +100,7 @@ def _add_data(data: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    """Train the chip of a configuration, test it, and write config.yaml, metrics.json, weights.npz, summary.txt and curves.svg."""
+    """Train and test a chip; write config.yaml, metrics.json, weights.npz, summary.txt, curves.svg."""
     from neuro_emu import api
     from neuro_emu.files import json_text
 
@@ -197,7 +197,8 @@ def _check(args: argparse.Namespace) -> int:
         _warn(experiment.warnings)
         if args.quiet or len(args.configs) > 1:
             print(
-                f"{path}: fine ({experiment.chip.network}, {experiment.chip.learning.rule.name}, config {experiment.digest})"
+                f"{path}: fine"
+                f" ({experiment.chip.network}, {experiment.chip.learning.rule.name}, config {experiment.digest})"
             )
         else:
             print(dump(experiment.config), end="")

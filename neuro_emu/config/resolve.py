@@ -211,7 +211,7 @@ def _check_schedule(config: schema.Config, chip: Chip, document: Document) -> No
             if not 0 <= shift <= 31:
                 raise document.error(
                     where,
-                    f"lr_shift {rate} (epoch {epoch}) gives layer {layer.index} an update shift of {shift}, outside 0 … 31",
+                    f"lr_shift {rate} (epoch {epoch}) gives layer {layer.index} an update shift of {shift}, not 0 … 31",
                     f"update shift = delta frac {layer.delta.frac} + input frac {layer.input.frac}"
                     f" − weight frac {layer.weight.frac} + lr_shift",
                 )

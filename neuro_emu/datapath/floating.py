@@ -1,7 +1,7 @@
 """The float twin: the same rule bodies on float64, without any number format.
 
-It starts from the values of the chip's initial codes, sees the same samples in the same order and uses the same rates 2^-shift:
-what differs from the integer datapaths is what quantisation costs.
+It starts from the values of the chip's initial codes, sees the same samples in the same order and uses the same
+rates 2^-shift: what differs from the integer datapaths is what quantisation costs.
 """
 
 from __future__ import annotations
@@ -11,8 +11,14 @@ from numpy.typing import NDArray
 
 from neuro_emu.machine.chip import Chip
 from neuro_emu.network.state import ChipState
+from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.functions import Float, activation, derivative
 from neuro_emu.rules import Datapath, learn_output
+
+
+def _values(codes: NDArray[np.int32] | NDArray[np.int64], storage: Format) -> Float:
+    values: Float = codes.astype(np.float64) * 2.0**-storage.frac
+    return values
 
 
 class FloatDatapath:
@@ -31,11 +37,11 @@ class FloatDatapath:
     def __init__(self, chip: Chip, state: ChipState) -> None:
         self.chip = chip
         layers = chip.network.layers
-        self.weights: list[Float] = [w * 2.0**-la.weight.frac for w, la in zip(state.weights, layers, strict=True)]
+        self.weights: list[Float] = [_values(w, la.weight) for w, la in zip(state.weights, layers, strict=True)]
         self.feedback: list[Float] = []
         for matrix, layer in zip(state.feedback, chip.network.hidden, strict=True):
             assert layer.feedback is not None
-            self.feedback.append(matrix * 2.0**-layer.feedback.frac)
+            self.feedback.append(_values(matrix, layer.feedback))
         self._gradients = [np.zeros_like(w) for w in self.weights]
         self._rates = [0.0] * len(layers)
         self._fill = 0
@@ -56,7 +62,7 @@ class FloatDatapath:
 
     def infer(self, codes: NDArray[np.int64]) -> int:
         """Return the prediction for one sample of input codes (inputs,)."""
-        values = codes * 2.0 ** -self.chip.network.layers[0].input.frac
+        values = _values(codes, self.chip.network.layers[0].input)
         self._x, self._active, self._z = [], [], []
         for layer, weights in zip(self.chip.network.layers, self.weights, strict=True):
             x = np.append(values, 1.0)
@@ -91,7 +97,7 @@ class FloatDatapath:
     def apply_batch(self) -> None:
         """Write the gradient sums of a full or short batch."""
         for k, (weights, gradients) in enumerate(zip(self.weights, self._gradients, strict=True)):
-            weights += self._rates[k] * gradients
+            np.add(weights, self._rates[k] * gradients, out=weights)
             gradients[:] = 0.0
         self._fill = 0
 
@@ -99,7 +105,8 @@ class FloatDatapath:
 
     def label_row(self, k: int) -> Float:
         """See :class:`Datapath`."""
-        return self.feedback[k][self._label]
+        row: Float = self.feedback[k][self._label]
+        return row
 
     def error(self) -> Float:
         """See :class:`Datapath`."""

@@ -24,7 +24,7 @@ def _load(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> None:
     start = samples.events.ends[sample]
     n = samples.events.ends[sample + 1] - start
     for a in range(n):
-        index[a] = samples.events.index[start + a]
+        index[a] = samples.events.inputs[start + a]
         value[a] = samples.events.value[start + a]
     fabric.scratch.active[0, 0] = end_list(n, rows, codes[rows - 1], index, value)
 
@@ -140,8 +140,8 @@ def run_block(fabric: fb.Fabric, samples: fb.Samples, start: int, stop: int, fil
     """Present ``order[start:stop]``: train, or only infer when ``samples.learn`` is 0.
 
     *fill* samples are in the current batch already; a batch is applied when it is full, and when ``samples.flush``
-    is set a short one is applied at the end. Returns the number of samples done: fewer than asked for only when ``strict`` stops
-    at an overflow.
+    is set a short one is applied at the end. Returns the number of samples done: fewer than asked for only when
+    ``strict`` stops at an overflow.
     """
     batch = fabric.constants[fb.BATCH]
     for t in range(start, stop):

@@ -22,7 +22,7 @@ def _list_events(codes: NDArray[Any], constants: fb.Int64, work: fb.EventWork, e
         find_active(work.codes, rows, work.lists, work.active)
         n = work.active[0]
         for a in range(n - 1):
-            events.index[end + a] = work.lists[fb.INDEX, a]
+            events.inputs[end + a] = work.lists[fb.INDEX, a]
             events.value[end + a] = work.lists[fb.VALUE, a]
         end += n - 1
         events.ends[sample + 1] = end
@@ -41,7 +41,7 @@ def list_events(codes: NDArray[Any], constants: fb.Int64) -> fb.Events:
     total = int(np.count_nonzero(codes))
     events = fb.Events(
         ends=np.zeros(samples + 1, dtype=np.int64),
-        index=np.zeros(total, dtype=np.int32),
+        inputs=np.zeros(total, dtype=np.int32),
         value=np.zeros(total, dtype=codes.dtype),
         stalls=np.zeros(samples, dtype=np.int64),
     )

@@ -152,7 +152,7 @@ class Events(NamedTuple):
     """Inputs that are not 0, of all samples (see :mod:`neuro_emu.kernels.events`)."""
 
     ends: Int64  # (samples + 1,): events of sample s are ends[s] … ends[s + 1] − 1
-    index: Int32  # (events,) input numbers, ascending within a sample
+    inputs: Int32  # (events,) input numbers, ascending within a sample
     value: NDArray[Any]  # (events,) input codes
     stalls: Int64  # (samples,): stalls of one group's update of layer 0
 

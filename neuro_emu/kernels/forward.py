@@ -73,7 +73,7 @@ def forward_columns32(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.S
     for j in range(layers[k, fb.UNITS]):
         start = layers[k, fb.OFFSET] + j * layers[k, fb.UNIT_STEP]
         column = memory.weights[start : start + rows]
-        total = np.int32(0)
+        total: int = np.int32(0)  # type: ignore[assignment]  # Numba: a 32-bit sum
         for i in range(rows):
             total = add32(total, mul32(column[i], codes[i]))
         scratch.sums[k, j] = total

@@ -61,7 +61,8 @@ def unpack_weights(content: bytes, network: Network, state: ChipState, name: str
         if codes is None or codes.shape != (layer.rows, layer.units) or stored != str(layer.weight):
             shape = "nothing" if codes is None else f"{codes.shape} {stored}"
             raise RunError(
-                f"{name}: layer {layer.index} holds {shape}, the configuration wants ({layer.rows}, {layer.units}) {layer.weight}"
+                f"{name}: layer {layer.index} holds {shape},"
+                f" the configuration wants ({layer.rows}, {layer.units}) {layer.weight}"
             )
         if codes.min() < layer.weight.low or codes.max() > layer.weight.high:
             raise RunError(f"{name}: weights_{layer.index} has codes outside {layer.weight}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -100,6 +101,6 @@ def _spread(positions: list[float], gap: float = 18.0) -> list[float]:
     """Move label positions apart so that none covers another."""
     order = sorted(range(len(positions)), key=positions.__getitem__)
     moved = list(positions)
-    for above, below in zip(order, order[1:], strict=False):
+    for above, below in pairwise(order):
         moved[below] = max(moved[below], moved[above] + gap)
     return moved

@@ -70,39 +70,41 @@ def _cycles(run: Run) -> list[str]:
 def _accesses(m: dict[str, Any]) -> list[str]:
     """Accesses per training sample: banked memories by bank, the others in all, by phase."""
     counted = m["training"]
-    rows: dict[str, list[str]] = {}
+    rows: dict[tuple[int, str], list[str]] = {}
     for p, phase in enumerate(_PHASES):
         for k, layer in enumerate(counted["counts"][phase]):
             for component, count in layer.items():
-                if component in {"cycles", "stalls", "mac", "gate", "update", "random_word"}:
+                if component in _NOT_ACCESSES:
                     continue
-                name = f"{component}[{k}]"
-                values = count if isinstance(count, list) else [count]
-                cell = " + ".join(f"{n / counted['samples']:,.1f}" for n in values)
-                rows.setdefault(name, ["·"] * len(_PHASES))[p] = cell
-    lines = [
-        f"{'accesses per training sample (words; a + b: by bank)':54}" + "".join(f"{ph:>15}" for ph in _PHASES[1:])
-    ]
-    lines += [
-        f"  {name:22}"
-        + (f"{'load ' + cells[0]:>30}" if cells[0] != "·" else " " * 30)
-        + "".join(f"{c:>15}" for c in cells[1:])
-        for name, cells in sorted(rows.items(), key=lambda item: (item[0].split("[")[1], item[0]))
-    ]
+                banks = count if isinstance(count, list) else [count]
+                cell = " + ".join(f"{n / counted['samples']:,.1f}" for n in banks)
+                rows.setdefault((k, component), ["·"] * len(_PHASES))[p] = cell
+    head = ("accesses per training sample, by bank",)
+    lines = [_table_row(*head, *_PHASES)]
+    lines += [_table_row(f"  {component}[{k}]", *cells) for (k, component), cells in sorted(rows.items())]
     return lines
 
 
+_NOT_ACCESSES = {"cycles", "stalls", "mac", "gate", "update", "random_word"}
+
+
+def _table_row(name: str, load: str, forward: str, error: str, update: str) -> str:
+    return f"{name:38}{load:>8}{forward:>20}{error:>10}{update:>20}"
+
+
 def _tallies(m: dict[str, Any]) -> list[str]:
-    head = f"{'counters over the training':28}{'updates':>16}{'zero steps':>12}{'overflows: weight':>19}{'z':>6}{'q':>8}{'δ':>6}"
-    lines = [head]
+    lines = [
+        f"{'counters over the training':26}{'updates':>16}{'zero steps':>12}"
+        f"{'overflows: W':>14}{'z':>8}{'q':>9}{'p':>8}{'δ':>8}"
+    ]
     for k, tally in enumerate(m["tally"]):
         updates = tally["updates"]
         zero = f"{100 * tally['zero_updates'] / updates:.2f} %" if updates else "-"
         forwards = m["training"]["samples"] * int(m["network"].split("-")[k + 1])
         clipped = f"{100 * tally['preactivation_overflows'] / forwards:.1f} %"
         lines.append(
-            f"  layer {k:<20}{updates:>16,}{zero:>12}{tally['weight_overflows']:>19,}"
-            f"{tally['accumulator_overflows']:>6,}{clipped:>8}{tally['delta_overflows'] + tally['projection_overflows']:>6,}"
+            f"  layer {k:<18}{updates:>16,}{zero:>12}{tally['weight_overflows']:>14,}{tally['accumulator_overflows']:>8,}"
+            f"{clipped:>9}{tally['projection_overflows']:>8,}{tally['delta_overflows']:>8,}"
         )
     return lines
 

@@ -6,9 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuro_emu.api import Experiment, Run, evaluate, load, run
+    from neuro_emu.api import evaluate, load, run
+    from neuro_emu.config.experiment import Experiment
     from neuro_emu.machine.chip import Chip
     from neuro_emu.network.state import ChipState
+    from neuro_emu.training.finished import Run
 
 __version__ = "0.1.0"
 
@@ -17,8 +19,8 @@ __all__ = ["Chip", "ChipState", "Experiment", "Run", "evaluate", "load", "run"]
 _HOME = {
     "Chip": "machine.chip",
     "ChipState": "network.state",
-    "Experiment": "api",
-    "Run": "api",
+    "Experiment": "config.experiment",
+    "Run": "training.finished",
     "evaluate": "api",
     "load": "api",
     "run": "api",

@@ -7,98 +7,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuro_emu.config.dump import dump
-from neuro_emu.config.resolve import resolve, warnings_of
-from neuro_emu.config.schema import Config
-from neuro_emu.config.typed import Document, read, read_text
+from neuro_emu.config.experiment import Experiment, load, load_text
 from neuro_emu.errors import RunError
 from neuro_emu.files import json_text, write_bytes, write_text
-from neuro_emu.machine.chip import Chip
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from neuro_emu.datasets import Dataset
-    from neuro_emu.network.state import ChipState
+    from neuro_emu.training.finished import Run
     from neuro_emu.training.loop import Progress, Split
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A checked configuration and the chip it describes.
-
-    Attributes:
-        config: the configuration, every default filled in.
-        chip: the chip.
-        document: where it was written, for error messages.
-        command: words that reproduce it: the file and its overrides.
-        warnings: settings that work but rarely mean what was intended.
-
-    """
-
-    config: Config
-    chip: Chip
-    document: Document
-    command: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def digest(self) -> str:
-        """First 16 hex digits of the SHA-256 of the resolved configuration; the data path does not count."""
-        text = dump(replace(self.config, dataset=replace(self.config.dataset, path=None)))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def with_seed(self, seed: int) -> Experiment:
-        """Return the same experiment with another seed."""
-        config = replace(self.config, training=replace(self.config.training, seed=seed))
-        chip = replace(self.chip, learning=replace(self.chip.learning, seed=seed))
-        return replace(self, config=config, chip=chip)
-
-
-@dataclass
-class Run:
-    """A finished run.
-
-    Attributes:
-        experiment: what was run.
-        metrics: the record that `metrics.json` holds.
-        state: final integer state; None for the float twin.
-        timing: seconds by activity: not part of the record, because it differs from run to run.
-        directory: where it was written; None if it was not.
-
-    """
-
-    experiment: Experiment
-    metrics: dict[str, Any]
-    state: ChipState | None
-    timing: dict[str, float] = field(default_factory=dict)
-    directory: Path | None = None
-
-
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
-    """Read and check a configuration.
-
-    Args:
-        path: YAML file.
-        overrides: `section.key=value` texts, as for `--set`.
-
-    Raises:
-        ConfigError: with file, line and column of what is wrong.
-
-    """
-    document = read(Path(path), overrides)
-    config = document.build(Config)
-    chip = resolve(config, document)
-    command = (str(path), *(word for text in overrides for word in ("--set", text)))
-    return Experiment(config, chip, document, command, tuple(warnings_of(config)))
 
 
 def load_data(experiment: Experiment, progress: Callable[[int, int | None, str], None] | None = None) -> Dataset:
@@ -164,6 +89,7 @@ def run(
 
     """
     from neuro_emu import jit
+    from neuro_emu.training.finished import Run
     from neuro_emu.training.loop import train
     from neuro_emu.training.metrics import record_of
 
@@ -221,6 +147,8 @@ def write_run(finished: Run, directory: Path) -> None:
     finished.directory = directory
 
 
+__all__ = ["Experiment", "evaluate", "load", "load_data", "load_text", "run", "split_data", "warm_up", "write_run"]
+
 _SMALLEST = """
 dataset: {name: synthetic, train: 10, test: 10}
 network: {layers: [dense: {units: 10, activation: sigmoid, weight: s8f6, output: u8f8}]}
@@ -232,9 +160,7 @@ def warm_up() -> float:
     """Compile and cache the kernels; returns the seconds spent compiling (0 if they were cached)."""
     from neuro_emu import jit
 
-    document = read_text(_SMALLEST, "warm-up")
-    config = document.build(Config)
-    run(Experiment(config, resolve(config, document), document, (), ()))
+    run(load_text(_SMALLEST))
     return jit.compile_seconds()
 
 

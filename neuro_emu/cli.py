@@ -16,8 +16,9 @@ from neuro_emu import __version__
 from neuro_emu.errors import MismatchError, NeuroEmuError, OverflowDetected
 
 if TYPE_CHECKING:
-    from neuro_emu.api import Experiment, Run
+    from neuro_emu.config.experiment import Experiment
     from neuro_emu.datasets import Dataset
+    from neuro_emu.training.finished import Run
 
 _DESCRIPTION = "Emulates fixed-point chips that learn on line: integers from the first sample to the last."
 _SET_HELP = "override one setting, e.g. --set training.epochs=2; may be repeated"

@@ -119,7 +119,7 @@ def narrow_op(instruction: str, bits: int, plain: Callable[[int, int], int]) -> 
             ]
             return getattr(builder, instruction)(*values)
 
-        return width(left, right), generate
+        return cast(Any, width)(left, right), generate
 
     return cast("Callable[[int, int], int]", cast(Any, intrinsic)(narrow))
 

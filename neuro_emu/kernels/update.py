@@ -22,12 +22,9 @@ _HALF_WORD = 0x80000000  # its top s bits are 2^(s−1): nearest rounding as a c
 @kernel
 def leap(word: int, leaps: fb.Int64) -> int:
     """Four xorshift steps at once: they are linear, so the four bytes of *word* contribute independently."""
-    return (
-        leaps[0, byte_of(word, 0)]
-        ^ leaps[1, byte_of(word, 1)]
-        ^ leaps[2, byte_of(word, 2)]
-        ^ leaps[3, byte_of(word, 3)]
-    )
+    low = leaps[0, byte_of(word, 0)] ^ leaps[1, byte_of(word, 1)]
+    high = leaps[2, byte_of(word, 2)] ^ leaps[3, byte_of(word, 3)]
+    return int(low ^ high)
 
 
 def leap_table() -> fb.Int64:

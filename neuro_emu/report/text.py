@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from neuro_emu.api import Run
+from neuro_emu.training.finished import Run
 
 _PHASES = ("load", "forward", "error", "update")
 
@@ -103,7 +103,8 @@ def _tallies(m: dict[str, Any]) -> list[str]:
         forwards = m["training"]["samples"] * int(m["network"].split("-")[k + 1])
         clipped = f"{100 * tally['preactivation_overflows'] / forwards:.1f} %"
         lines.append(
-            f"  layer {k:<18}{updates:>16,}{zero:>12}{tally['weight_overflows']:>14,}{tally['accumulator_overflows']:>8,}"
+            f"  layer {k:<18}{updates:>16,}{zero:>12}"
+            f"{tally['weight_overflows']:>14,}{tally['accumulator_overflows']:>8,}"
             f"{clipped:>9}{tally['projection_overflows']:>8,}{tally['delta_overflows']:>8,}"
         )
     return lines

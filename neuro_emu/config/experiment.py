@@ -1,0 +1,72 @@
+"""A checked configuration together with the chip it describes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from neuro_emu.config.dump import dump
+from neuro_emu.config.resolve import resolve, warnings_of
+from neuro_emu.config.schema import Config
+from neuro_emu.config.typed import Document, read, read_text
+from neuro_emu.machine.chip import Chip
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A checked configuration and the chip it describes.
+
+    Attributes:
+        config: the configuration, every default filled in.
+        chip: the chip.
+        document: where it was written, for error messages.
+        command: words that reproduce it: the file and its overrides.
+        warnings: settings that work but rarely mean what was intended.
+    """
+
+    config: Config
+    chip: Chip
+    document: Document
+    command: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of the resolved configuration; the data path does not count."""
+        text = dump(replace(self.config, dataset=replace(self.config.dataset, path=None)))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def with_seed(self, seed: int) -> Experiment:
+        """Return the same experiment with another seed."""
+        config = replace(self.config, training=replace(self.config.training, seed=seed))
+        chip = replace(self.chip, learning=replace(self.chip.learning, seed=seed))
+        overrides = [word for word in self.command[1:] if word != "--set"]
+        kept = [text for text in overrides if not text.startswith("training.seed=")] + [f"training.seed={seed}"]
+        command = (self.command[0], *(word for text in kept for word in ("--set", text)))
+        return replace(self, config=config, chip=chip, command=command)
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read and check a configuration.
+
+    Args:
+        path: YAML file.
+        overrides: `section.key=value` texts, as for `--set`.
+
+    Raises:
+        ConfigError: with file, line and column of what is wrong.
+    """
+    command = (str(path), *(word for text in overrides for word in ("--set", text)))
+    return _experiment(read(Path(path), overrides), command)
+
+
+def load_text(text: str, name: str = "configuration") -> Experiment:
+    """Do the same for a configuration given as text; *name* stands for the file in error messages."""
+    return _experiment(read_text(text, name), (name,))
+
+
+def _experiment(document: Document, command: tuple[str, ...]) -> Experiment:
+    config = document.build(Config)
+    return Experiment(config, resolve(config, document), document, command, tuple(warnings_of(config)))

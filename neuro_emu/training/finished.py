@@ -1,0 +1,29 @@
+"""A finished run: what the use cases hand to the reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from neuro_emu.config.experiment import Experiment
+from neuro_emu.network.state import ChipState
+
+
+@dataclass
+class Run:
+    """A finished run.
+
+    Attributes:
+        experiment: what was run.
+        metrics: the record that `metrics.json` holds.
+        state: final integer state; None for the float twin.
+        timing: seconds by activity: not part of the record, because it differs from run to run.
+        directory: where it was written; None if it was not.
+    """
+
+    experiment: Experiment
+    metrics: dict[str, Any]
+    state: ChipState | None
+    timing: dict[str, float] = field(default_factory=dict)
+    directory: Path | None = None

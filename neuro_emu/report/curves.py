@@ -7,7 +7,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 _WIDTH, _HEIGHT = 720, 420
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 150, 56, 48
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 180, 56, 48
 _SERIES = (
     ("test_accuracy", "test", "#0b5cad", ""),
     ("validation_accuracy", "validation", "#b45309", "6 3"),

@@ -1,0 +1,22 @@
+"""Hypothesis profiles for the whole suite.
+
+`HYPOTHESIS_PROFILE` picks one: `quick`, `default` or `thorough`. With `CI` set the examples are the same in every run.
+Without JIT (`NUMBA_DISABLE_JIT=1`) the datapaths are plain Python, so fewer examples are drawn there.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+WITHOUT_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
+EXAMPLES = {"quick": 15, "default": 60, "thorough": 1000}
+
+for name, count in EXAMPLES.items():
+    settings.register_profile(
+        name,
+        deadline=None,
+        derandomize=bool(os.environ.get("CI")),
+        max_examples=max(count // 4, 1) if WITHOUT_JIT else count,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

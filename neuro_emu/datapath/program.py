@@ -7,18 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neuro_emu.errors import ConfigError
 from neuro_emu.kernels.fabric import OP_GATE, OP_LABEL_ROW, OP_PROJECT, OP_SIGN, OP_UPDATE, OPERATIONS
 from neuro_emu.kernels.learn import DELTA_OUTPUT, FIRST_FREE
 from neuro_emu.machine.chip import Chip
+from neuro_emu.numerics.formats import Format
 from neuro_emu.rules import Datapath, learn_output
+
+_TERNARY = Format(True, 2, 0)
 
 
 @dataclass(frozen=True)
 class Register:
-    """A vector by the name of its register, with the fractional bits of its codes."""
+    """A vector by the number of its register, with the format of its codes."""
 
     number: int
-    frac: int
+    format: Format
 
 
 class Recorder:
@@ -29,25 +33,25 @@ class Recorder:
         self.instructions: list[tuple[int, int, int, int, int]] = []
         self.registers = FIRST_FREE
 
-    def _new(self, frac: int) -> Register:
+    def _new(self, storage: Format) -> Register:
         self.registers += 1
-        return Register(self.registers - 1, frac)
+        return Register(self.registers - 1, storage)
 
     def label_row(self, k: int) -> Register:
         """See :class:`Datapath`."""
         feedback = self.chip.network.layers[k].feedback
         assert feedback is not None
-        target = self._new(feedback.frac)
+        target = self._new(feedback)
         self.instructions.append((OP_LABEL_ROW, k, 0, target.number, 0))
         return target
 
     def error(self) -> Register:
         """See :class:`Datapath`."""
-        return Register(DELTA_OUTPUT, self.chip.network.output.delta.frac)
+        return Register(DELTA_OUTPUT, self.chip.network.output.delta)
 
     def error_sign(self) -> Register:
         """See :class:`Datapath`."""
-        target = self._new(0)
+        target = self._new(_TERNARY)
         self.instructions.append((OP_SIGN, 0, 0, target.number, 0))
         return target
 
@@ -55,21 +59,27 @@ class Recorder:
         """See :class:`Datapath`."""
         layer = self.chip.network.layers[k]
         assert layer.feedback is not None
-        target = self._new(layer.projection.frac)
-        shift = layer.feedback.frac + signal.frac - target.frac
+        target = self._new(layer.projection)
+        shift = layer.feedback.frac + signal.format.frac - layer.projection.frac
         self.instructions.append((OP_PROJECT, k, signal.number, target.number, shift))
         return target
 
     def gate(self, k: int, signal: Register) -> Register:
         """See :class:`Datapath`."""
         layer = self.chip.network.layers[k]
-        target = self._new(layer.delta.frac)
-        shift = signal.frac + layer.derivative.frac - target.frac
+        target = self._new(layer.delta)
+        shift = signal.format.frac + layer.derivative.frac - layer.delta.frac
         self.instructions.append((OP_GATE, k, signal.number, target.number, shift))
         return target
 
     def update(self, k: int, delta: Register) -> None:
         """See :class:`Datapath`."""
+        wanted = self.chip.network.layers[k].delta
+        if delta.format != wanted:
+            raise ConfigError(
+                f"rule {self.chip.learning.rule.name} updates layer {k} with a signal in {delta.format},"
+                f" but the layer's delta format is {wanted}; requantise it (gate) or make the formats equal"
+            )
         self.instructions.append((OP_UPDATE, k, delta.number, 0, 0))
 
 

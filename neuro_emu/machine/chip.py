@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from neuro_emu.machine.design import Design, MemoryMacro
 from neuro_emu.network.layers import DenseLayer, Network
+from neuro_emu.numerics.activations import LINEAR
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
-from neuro_emu.numerics.tables import LINEAR
 from neuro_emu.rules import Need, Rule
 
 

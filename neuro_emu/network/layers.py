@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from neuro_emu.numerics.activations import derivative_format
 from neuro_emu.numerics.formats import Format
-from neuro_emu.numerics.tables import derivative_format
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class DenseLayer:
         index: k, counted from 0.
         inputs: n_{k-1}, the bias row not counted.
         units: n_k.
-        activation: name in :data:`neuro_emu.numerics.tables.NAMES`.
+        activation: name in :data:`neuro_emu.numerics.activations.NAMES`.
         table_frac: f_t, fractional bits of the 8-bit pre-activation that addresses the table.
         input: format of y_{k-1}.
         weight: format of W_k.

@@ -9,19 +9,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from neuro_emu.numerics.activations import derivative_format
 from neuro_emu.numerics.formats import Format
 
 ENTRIES = 256
-DERIVATIVE_FORMAT = Format(False, 8, 8)
-BIT_FORMAT = Format(False, 1, 0)
 
 # 60 digits decide every rounding: no entry lies within 1e-50 of a tie, save exact ones such as f(0).
 _DIGITS = 60
-
-LINEAR = ("hard_tanh", "relu", "identity")
-"""Activations without a ROM: comparators or wires; their derivative is one bit."""
-
-NAMES = (*LINEAR, "tanh", "sigmoid", "tanh_relu")
 
 
 def _sigmoid(v: Fraction) -> Fraction:
@@ -59,11 +53,6 @@ def _derivative(name: str, v: Fraction) -> Fraction:
     if name == "tanh_relu" and v <= 0:
         return Fraction(0)
     return 1 - _tanh(v) ** 2
-
-
-def derivative_format(name: str) -> Format:
-    """Return the format of f′: one bit for the piecewise-linear activations, else ``u8f8``."""
-    return BIT_FORMAT if name in LINEAR else DERIVATIVE_FORMAT
 
 
 def _values(frac: int) -> list[Fraction]:

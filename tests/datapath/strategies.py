@@ -42,10 +42,12 @@ USUAL_ROUNDING = (Rounding.STOCH, Rounding.STOCH, Rounding.STOCH, *Rounding)
 USUAL_WORDS = (WordSource.ROW_WORD, WordSource.ROW_WORD, *WordSource)
 
 
-def _schedule(draw, layer_without_rate, epochs):
+def _schedule(draw, layer, epochs):
     """Learning-rate shifts whose update shifts all lie in 0...31, biased towards those that move weights."""
-    base = layer_without_rate.update_shift(0)
-    shifts = st.one_of(st.integers(4, 14), st.integers(0, 31))
+    base = layer.update_shift(0)
+    largest = (layer.delta.magnitude * layer.input.magnitude).bit_length()
+    moving = st.integers(min(max(largest - layer.weight.bits, 0), 31), min(largest + 2, 31))
+    shifts = st.one_of(moving, moving, st.integers(0, 31))
     first = [0, *sorted(draw(st.sets(st.integers(1, max(epochs - 1, 1)), max_size=2)))]
     return tuple((epoch, draw(shifts) - base) for epoch in first)
 

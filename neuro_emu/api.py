@@ -139,7 +139,9 @@ def write_run(finished: Run, directory: Path) -> None:
 
     experiment = finished.experiment
     write_text(directory / "config.yaml", dump(experiment.config))
-    if finished.state is not None:
+    if finished.state is None:
+        (directory / "weights.npz").unlink(missing_ok=True)  # of an earlier run: the float twin has no codes
+    else:
         write_bytes(directory / "weights.npz", pack_weights(experiment.chip.network, finished.state))
     write_text(directory / "curves.svg", learning_curves(finished.metrics))
     write_text(directory / "summary.txt", summary(finished))

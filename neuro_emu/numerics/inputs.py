@@ -16,4 +16,6 @@ def input_codes(images: NDArray[np.uint8], storage: Format) -> NDArray[np.uint8]
         storage: unsigned format of at most 8 bits.
 
     """
+    if storage.bits == 8:
+        return np.ascontiguousarray(images)
     return np.ascontiguousarray(images >> np.uint8(8 - storage.bits))

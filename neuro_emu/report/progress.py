@@ -47,7 +47,7 @@ class ProgressLine:
         left = f"{_duration((progress.epochs * progress.samples - done) / rate)} left" if rate else ""
         self.note(
             f"epoch {progress.epoch + 1}/{progress.epochs}  {progress.sample:,}/{progress.samples:,}"
-            f"  {rate:,.0f} samples/s  {100 * progress.correct / progress.sample:.1f} % right  {left}"
+            f"  {f'{rate:,.0f} samples/s  ' if rate else ''}{100 * progress.correct / progress.sample:.1f} % right  {left}"
         )
 
     def close(self) -> None:

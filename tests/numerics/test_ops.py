@@ -27,6 +27,7 @@ WIDE = st.one_of(
     st.builds(lambda edge, off: edge + off, st.sampled_from(EDGES), st.integers(-(2**12), 2**12)),
 )
 WORDS = st.integers(0, 2**32 - 1)
+LEAPS = leap_table()
 
 SECTION_2 = {
     (Rounding.TRN, 0): [-3, -2, -2, -1, -1, 0, 0, 1, 1, 2, 2],
@@ -250,9 +251,6 @@ def test_a_draw_is_the_top_bits(word, shift):
 @given(WORDS)
 def test_leap_is_four_xorshift_steps(word):
     assert leap(word, LEAPS) == words_after(word, 4)[-1]
-
-
-LEAPS = leap_table()
 
 
 # --- the lists that kernels switch on -----------------------------------------------------------------

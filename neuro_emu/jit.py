@@ -86,6 +86,12 @@ def kernel(function: F) -> F:
     return _njit(function)
 
 
+def section(function: F) -> F:
+    """Write *function* out into its callers: for the parts of a long kernel that are not worth compiling alone."""
+    options: dict[str, Any] = {"inline": "always", "_nrt": False}
+    return cast(F, cast(Any, numba).njit(**options)(function))
+
+
 def scalar_op(function: F) -> F:
     """Compile a scalar integer operation that kernels inline."""
     return _njit(function)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel
+from neuro_emu.jit import kernel, section
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.forward import activate, forward
 from neuro_emu.kernels.learn import ERROR_EXACT, error_sign, gate, label_row, output_error, project
@@ -11,7 +11,7 @@ from neuro_emu.kernels.update import sum_gradient, update
 from neuro_emu.network.state import FIRST_OVERFLOW
 
 
-@kernel
+@section
 def _load(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> None:
     """Bring one sample into the input registers of layer 0, with its list of active rows."""
     rows = fabric.layers[0, fb.ROWS]
@@ -29,7 +29,7 @@ def _load(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> None:
     fabric.scratch.active[0, 0] = end_list(n, rows, codes[rows - 1], index, value)
 
 
-@kernel
+@section
 def _count_rows(k: int, kind: int, fabric: fb.Fabric) -> None:
     """Book the active rows of layer k under *kind* (FORWARDS or LEARNED)."""
     hits = fabric.activity.hits[kind, k]
@@ -42,7 +42,7 @@ def _count_rows(k: int, kind: int, fabric: fb.Fabric) -> None:
         hits[i] += codes[i] != 0
 
 
-@kernel
+@section
 def _forward_all(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> int:
     """Forward pass of one sample through all layers; returns the prediction, ties to the lowest index."""
     layers, scratch, activity = fabric.layers, fabric.scratch, fabric.activity
@@ -65,7 +65,7 @@ def _forward_all(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> int:
     return best
 
 
-@kernel
+@section
 def _learn_from(k: int, fabric: fb.Fabric, register: int, input_stalls: int) -> None:
     """Update layer k, or sum its gradient, and book the rows and stalls."""
     activity, constants = fabric.activity, fabric.constants
@@ -83,7 +83,7 @@ def _learn_from(k: int, fabric: fb.Fabric, register: int, input_stalls: int) -> 
         update(k, fabric, register)
 
 
-@kernel
+@section
 def _execute(label: int, input_stalls: int, fabric: fb.Fabric) -> None:
     """Run the learning program of one sample; a closed gate leaves the hidden layers out."""
     layers, scratch, constants = fabric.layers, fabric.scratch, fabric.constants
@@ -117,7 +117,7 @@ def _overflowed(events: fb.Int64) -> bool:
     return False
 
 
-@kernel
+@section
 def _apply_batch(fabric: fb.Fabric) -> None:
     """Write the gradient sums of a batch into the weights, in the order of the program."""
     layers, scratch = fabric.layers, fabric.scratch

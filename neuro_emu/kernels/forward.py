@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuro_emu.jit import kernel
+from neuro_emu.jit import kernel, section
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.narrow import add16, add32, mul16, mul32, shift16, wrap_add16
 from neuro_emu.network.state import ACCUMULATOR_OVF, PREACTIVATION_OVF
@@ -111,7 +111,7 @@ def forward_saturating(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.
     return clamped
 
 
-@kernel
+@section
 def forward(
     k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, constants: fb.Int64, events: fb.Int64
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuro_emu.jit import kernel
+from neuro_emu.jit import kernel, section
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.vectors import update_any_sign16, update_any_sign32, update_one_sign16, update_one_sign32
 from neuro_emu.network.state import UPDATES, WEIGHT_OVF, ZERO_UPDATES
@@ -229,7 +229,7 @@ def update_lanes(k: int, fabric: fb.Fabric, register: int) -> int:
     return result
 
 
-@kernel
+@section
 def update(k: int, fabric: fb.Fabric, register: int) -> None:
     """One update of layer k from signal *register* (or, when negative, from the gradient sums)."""
     layers, scratch, geometry = fabric.layers, fabric.scratch, fabric.geometry

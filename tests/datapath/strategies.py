@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from neuro_emu.machine.chip import Chip, Learning, Numerics
 from neuro_emu.machine.design import Design, ZeroInput
 from neuro_emu.network.layers import DenseLayer, Network
+from neuro_emu.numerics.activations import NAMES
 from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
-from neuro_emu.numerics.tables import NAMES
 from neuro_emu.rules import RULES
 
 WIDEST = 2**63 - 1  # largest intermediate value of docs/numerics.md, section 1

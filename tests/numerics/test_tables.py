@@ -6,8 +6,9 @@ from fractions import Fraction
 import naive
 import pytest
 
+from neuro_emu.numerics.activations import NAMES, derivative_format
 from neuro_emu.numerics.formats import Format
-from neuro_emu.numerics.tables import NAMES, activation_table, derivative_format, derivative_table
+from neuro_emu.numerics.tables import activation_table, derivative_table
 
 pytestmark = pytest.mark.integer
 

@@ -88,16 +88,12 @@ def test_lane_registers_start_at_multiples_of_the_golden_ratio(seed, lanes):
 
 
 def small_chip(source, range_, initial, initial_output, storage):
-    layer = DenseLayer(
-        0, 5, 6, "tanh", 4, Format.parse("u8f8"), storage, *[Format.parse("s8f7")] * 3, feedback=storage
-    )
+    layer = DenseLayer(0, 5, 6, "tanh", 4, Format.parse("u8f8"), storage, *[Format.parse("s8f7")] * 3, feedback=storage)
     output = replace(layer, index=1, inputs=6, units=3, activation="sigmoid", feedback=None)
     return Chip(
         Network((layer, output)),
         Numerics(Rounding.STOCH, Overflow.SAT, 63, Overflow.SAT, WordSource.ROW_WORD, False),
-        Learning(
-            RULES["dfa"], 11, 1, None, 0, (((0, 8),), ((0, 8),)), True, initial, initial_output, source, range_
-        ),
+        Learning(RULES["dfa"], 11, 1, None, 0, (((0, 8),), ((0, 8),)), True, initial, initial_output, source, range_),
         Design(4, 100.0, 2, 1, ZeroInput.SKIP),
     )
 

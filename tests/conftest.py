@@ -5,8 +5,12 @@ Without JIT (`NUMBA_DISABLE_JIT=1`) the datapaths are plain Python, so fewer exa
 """
 
 import os
+import sys
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
+
+sys.path.append(str(Path(__file__).parent / "datapath"))  # strategies and machines serve other folders too
 
 WITHOUT_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
 EXAMPLES = {"quick": 15, "default": 60, "thorough": 1000}

@@ -185,7 +185,6 @@ class FastDatapath:
             words=np.zeros(rows, dtype=np.uint32),
             codes16=np.zeros(longest, dtype=np.int16),
             draws=np.zeros(longest, dtype=np.int32),
-            row=np.zeros(7, dtype=np.int32),
             sums16=np.zeros((3, 2, fb.CHUNK), dtype=np.int16),
             halves16=np.zeros((2, positions), dtype=np.int16),
             limits=np.zeros(5, dtype=np.int64),

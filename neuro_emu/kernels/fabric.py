@@ -114,7 +114,6 @@ class Scratch(NamedTuple):
     words: Words  # (widest rows + 8,)
     codes16: Int16  # (widest column,): input codes of a column-stored layer
     draws: Int32  # (widest column,): draw of each of its rows
-    row: Int32  # (7,): scalars of one vector update
     sums16: Int16  # (3, 2, CHUNK): steps and clamped weights by lane, of the three kinds of range
     halves16: Int16  # (2, positions): high and low part of forward sums
     limits: Int64  # (5,): one layer of the plain update

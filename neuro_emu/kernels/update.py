@@ -91,15 +91,6 @@ def _total(sums: fb.Int16) -> int:
 
 
 @kernel
-def _row(k: int, layers: fb.Int64, x: int, r: int, row: fb.Int32) -> None:
-    """Set the scalars of :mod:`neuro_emu.kernels.vectors` for one row."""
-    split = layers[k, fb.SPLIT]
-    row[0], row[1], row[2] = x, low_bits(r, split), r >> split
-    row[3], row[4] = split, layers[k, fb.SHIFT] - split
-    row[5], row[6] = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
-
-
-@kernel
 def update_rows(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch) -> int:
     """Every active row of a row-stored layer.
 
@@ -110,38 +101,43 @@ def update_rows(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geomet
     updated.
     """
     positions = layers[k, fb.POSITIONS]
-    weights, delta = memory.weights, scratch.delta16
+    w, delta = memory.weights, scratch.delta16
     masks16, masks32 = geometry.masks16[k], geometry.masks32[k]
     in16 = layers[k, fb.UPDATE_KIND] == fb.UPDATE_ROWS16
     largest = 0
     for p in range(positions):
         largest = max(largest, abs(int(delta[p])))
-    row, sums = scratch.row, scratch.sums16
+    shift, split = layers[k, fb.SHIFT], layers[k, fb.SPLIT]
+    rest = shift - split
+    low, high = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
+    sums = scratch.sums16
     sums[:] = 0
+    down, up, any_sign = sums[0], sums[1], sums[2]
     for a in range(scratch.active[k, 0]):
         x = int(scratch.lists[k, fb.VALUE, a])
         peak = largest * abs(x)
         if peak == 0:
             continue
         word = int(scratch.words[a])
-        _row(k, layers, x, draw(word, layers[k, fb.SHIFT]), row)
-        start = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
-        m = _levels(peak, layers[k, fb.SHIFT], layers[k, fb.LEVELS])
+        r = draw(word, shift)
+        r0, r1 = low_bits(r, split), r >> split
+        at = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
+        m = _levels(peak, shift, layers[k, fb.LEVELS])
         if m == 0:
             if in16:
-                update_any_sign16(weights, start, delta, masks16, 0, positions, row, sums[2])
+                update_any_sign16(w, delta, masks16, any_sign, at, 0, positions, x, r0, r1, split, rest, low, high)
             else:
-                update_any_sign32(weights, start, delta, masks32, 0, positions, row, sums[2])
+                update_any_sign32(w, delta, masks32, any_sign, at, 0, positions, x, r0, r1, split, rest, low, high)
             continue
         size = positions >> m
         zeros = draw(word, m) * size
         ones = positions - size - zeros
         if in16:
-            update_one_sign16(weights, start + zeros, delta, masks16, zeros, size, row, sums[0])
-            update_one_sign16(weights, start + ones, delta, masks16, ones, size, row, sums[1])
+            update_one_sign16(w, delta, masks16, down, at + zeros, zeros, size, x, r0, r1, split, rest, low, high)
+            update_one_sign16(w, delta, masks16, up, at + ones, ones, size, x, r0, r1, split, rest, low, high)
         else:
-            update_one_sign32(weights, start + zeros, delta, masks32, zeros, size, row, sums[0])
-            update_one_sign32(weights, start + ones, delta, masks32, ones, size, row, sums[1])
+            update_one_sign32(w, delta, masks32, down, at + zeros, zeros, size, x, r0, r1, split, rest, low, high)
+            update_one_sign32(w, delta, masks32, up, at + ones, ones, size, x, r0, r1, split, rest, low, high)
     moved = _total(sums[0, 0]) + _total(sums[1, 0]) + _total(sums[2, 0])
     clamped = _total(sums[0, 1]) + _total(sums[1, 1]) + _total(sums[2, 1])
     return moved + (clamped << 32)
@@ -152,7 +148,8 @@ def update_columns(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geo
     """Every neuron of a column-stored layer whose δ is not 0; here the vector lanes are inputs."""
     rows, length = layers[k, fb.ROWS], layers[k, fb.UNIT_STEP]
     shift = layers[k, fb.SHIFT]
-    codes, draws = scratch.codes16, scratch.draws
+    w, codes, draws = memory.weights, scratch.codes16, scratch.draws
+    low, high = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
     for i in range(length):
         draws[i] = 0
         codes[i] = scratch.codes[k, i] if i < rows else 0
@@ -162,9 +159,9 @@ def update_columns(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geo
     sums[:] = 0
     for j in range(layers[k, fb.UNITS]):
         if scratch.delta16[j] != 0:
-            _row(k, layers, int(scratch.delta16[j]), int(geometry.masks32[k, j]), scratch.row)
-            start = layers[k, fb.OFFSET] + j * length
-            update_any_sign32(memory.weights, start, codes, draws, 0, length, scratch.row, sums[2])
+            d, mask = int(scratch.delta16[j]), int(geometry.masks32[k, j])
+            at = layers[k, fb.OFFSET] + j * length
+            update_any_sign32(w, codes, draws, sums[2], at, 0, length, d, 0, mask, 0, shift, low, high)
     return _total(sums[2, 0]) + (_total(sums[2, 1]) << 32)
 
 

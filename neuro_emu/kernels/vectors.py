@@ -21,18 +21,30 @@ _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 
 
-def _update_one_sign(
-    weights: Int16, start: int, delta: Int16, masks: Int16 | Int32, first: int, count: int, row: Int32, sums: Int16
+def _update_one_sign(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers from row to row)
+    weights: Int16,
+    delta: Int16,
+    masks: Int16 | Int32,
+    sums: Int16,
+    start: int,
+    first: int,
+    count: int,
+    x: int,
+    low_part: int,
+    high_part: int,
+    split: int,
+    rest: int,
+    lowest: int,
+    highest: int,
 ) -> int:
     """Update *count* weights from *start* on, with δ and masks from *first* on; count is a multiple of CHUNK.
 
-    ``row`` = (x, low part of the draw, high part, split, rest, lowest weight, highest weight). With
-    r = (high << split) + low and s = split + rest each weight becomes clamp(W + ((δ·x + (r ^ mask)) >> s)),
-    computed as floor((floor((δ·x + low) / 2^split) + (high ^ mask')) / 2^rest), the same number in fewer bits.
+    With the draw r = (high_part << split) + low_part and s = split + rest each weight becomes
+    clamp(W + ((δ·x + (r ^ mask)) >> s)), computed as floor((floor((δ·x + low) / 2^split) + (high ^ mask')) / 2^rest),
+    the same number in fewer bits.
     ``sums`` (2, CHUNK) gathers, lane by lane, the steps and what the clamp took away: counts, up to their
     sign, where every step is 0 or ±1 with one sign. Returns 0.
     """
-    x, low_part, high_part, split, rest, lowest, highest = (int(v) for v in row)
     for p in range(count):
         head = (int(delta[first + p]) * x + low_part) >> split
         step = (head + (high_part ^ int(masks[first + p]))) >> rest
@@ -44,11 +56,23 @@ def _update_one_sign(
     return 0
 
 
-def _update_any_sign(
-    weights: Int16, start: int, delta: Int16, masks: Int16 | Int32, first: int, count: int, row: Int32, sums: Int16
+def _update_any_sign(  # noqa: PLR0913, PLR0917  (as above)
+    weights: Int16,
+    delta: Int16,
+    masks: Int16 | Int32,
+    sums: Int16,
+    start: int,
+    first: int,
+    count: int,
+    x: int,
+    low_part: int,
+    high_part: int,
+    split: int,
+    rest: int,
+    lowest: int,
+    highest: int,
 ) -> int:
     """Do the same for steps of any size: ``sums`` counts the steps that are not 0 and the weights clamped."""
-    x, low_part, high_part, split, rest, lowest, highest = (int(v) for v in row)
     for p in range(count):
         head = (int(delta[first + p]) * x + low_part) >> split
         step = (head + (high_part ^ int(masks[first + p]))) >> rest
@@ -84,9 +108,8 @@ class _Lanes:
         return self.builder.trunc(value, self.stored) if self.resize else value
 
     def splat(self, value: Any) -> Any:
-        """Put one 32-bit number into every lane."""
-        if value.type.width != self.element.width:
-            value = self.builder.trunc(value, self.element)
+        """Put one number into every lane."""
+        value = self.builder.trunc(value, self.element)
         empty = ir.Constant(self.wide, ir.Undefined)
         one = self.builder.insert_element(empty, value, ir.Constant(_I32, 0))
         return self.builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(_I32, CHUNK), [0] * CHUNK))
@@ -109,11 +132,11 @@ class _Lanes:
 
 
 def _generate(bits: int, one_sign: bool, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
-    weights, delta, masks, row, sums = pointers
-    start, first, count = numbers
+    weights, delta, masks, sums = pointers
+    start, first, count, *settings = numbers
     zero, chunk = ir.Constant(_I64, 0), ir.Constant(_I64, CHUNK)
     lanes = _Lanes(builder, bits)
-    scalars = [lanes.splat(builder.load(builder.gep(row, [ir.Constant(_I64, n)]))) for n in range(7)]
+    scalars = [lanes.splat(number) for number in settings]
     sum_places = [lanes.at(sums, zero, lanes.stored), lanes.at(sums, chunk, lanes.stored)]
     before = [zero, *(builder.load(place, align=2) for place in sum_places)]
     entry, loop, done = builder.block, builder.append_basic_block("chunk"), builder.append_basic_block("done")

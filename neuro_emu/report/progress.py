@@ -45,9 +45,10 @@ class ProgressLine:
         self._shown = now
         rate = (done - self._first) / (now - self._begin) if now > self._begin else 0.0
         left = f"{_duration((progress.epochs * progress.samples - done) / rate)} left" if rate else ""
+        speed = f"{rate:,.0f} samples/s  " if rate else ""
         self.note(
             f"epoch {progress.epoch + 1}/{progress.epochs}  {progress.sample:,}/{progress.samples:,}"
-            f"  {f'{rate:,.0f} samples/s  ' if rate else ''}{100 * progress.correct / progress.sample:.1f} % right  {left}"
+            f"  {speed}{100 * progress.correct / progress.sample:.1f} % right  {left}"
         )
 
     def close(self) -> None:

@@ -36,8 +36,12 @@ WEIGHTS = st.one_of(
     formats([True], [17, 20, 24, 32], range(6, 24)),
 )
 NARROW_WEIGHTS = formats([True], [2, 4, 8, 8, 8, 10, 12, 16], range(4, 12))
-OUTPUTS = formats([True, False], NARROW_OR_USUAL, range(10))
-DELTAS = formats([True], (*NARROW_OR_USUAL, 16), range(12))
+OUTPUTS = st.one_of(
+    formats([True, False], NARROW_OR_USUAL, range(10)),
+    formats([True, False], NARROW_OR_USUAL, range(10)),
+    formats([True, False], [15, 16, 17, 24, 31], range(6, 20)),
+)
+DELTAS = formats([True], (*NARROW_OR_USUAL, 16, 17, 24, 32), range(12))
 USUAL_ROUNDING = (Rounding.STOCH, Rounding.STOCH, Rounding.STOCH, *Rounding)
 USUAL_WORDS = (WordSource.ROW_WORD, WordSource.ROW_WORD, *WordSource)
 

@@ -1,24 +1,30 @@
 """Fast, traced and naive give the same integers, and fast and traced the same counts, on any chip."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 from machines import Fast, assert_all_equal, assert_same, integers_of, order_of
-from strategies import chips, data_for
+from strategies import Data, chips, data_for
 
 from neuro_emu.datapath.fast import FastDatapath
+from neuro_emu.kernels import fabric as fb
+from neuro_emu.machine.chip import Chip, Learning, Numerics
+from neuro_emu.machine.design import Design, ZeroInput
 from neuro_emu.machine.initialise import initial_state
+from neuro_emu.network.layers import DenseLayer, Network
+from neuro_emu.numerics.formats import Format
+from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
+from neuro_emu.rules import RULES
 
 pytestmark = pytest.mark.integer
 
 
 def note_what(fast):
     table = fast.path._fabric.layers
-    from neuro_emu.kernels import fabric as fb
-
     for kind in table[:, fb.FORWARD_KIND].tolist():
         event(f"forward kernel {kind}")
     for kind in table[:, fb.UPDATE_KIND].tolist():
@@ -57,7 +63,7 @@ def test_a_block_in_pieces_trains_as_one(data):
     path, predictions = FastDatapath(chip, initial_state(chip)), []
     path.begin_epoch(0)
     order = order_of(chip, 0, count)
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         flush = stop == count and start < stop
         samples = path.samples(given_data.codes, given_data.labels, order, learn=True, flush=flush)
         path.train(samples, start, stop)
@@ -88,3 +94,48 @@ def test_a_saved_state_resumes_to_the_same_integers(data):
     assert_same(one, two, "straight and resumed")
     assert resumed.state().epoch == 1
     assert samples.predictions[half:].tolist() == again.predictions[half:].tolist()
+
+
+def chip_with_outputs(storage, activation):
+    """6 - 8 - 3 with the hidden outputs in a given format, and update shifts of 20."""
+    base = Format.parse
+    hidden = DenseLayer(
+        0,
+        6,
+        8,
+        activation,
+        5,
+        base("u8f8"),
+        base("s8f8"),
+        base(storage),
+        base("s8f7"),
+        base("s8f7"),
+        base("s8f7"),
+    )
+    output = DenseLayer(
+        1, 8, 3, "sigmoid", 4, base(storage), base("s12f9"), base("u8f8"), base("s9f8"), base("s9f8"), None
+    )
+    numerics = Numerics(Rounding.STOCH, Overflow.SAT, 63, Overflow.SAT, WordSource.ROW_WORD, False)
+    rates = tuple(((0, 20 - layer.update_shift(0)),) for layer in (hidden, output))
+    learning = Learning(RULES["drtp"], 1, 1, None, 0, rates, True, "random", False, "random", "full")
+    return Chip(Network((hidden, output)), numerics, learning, Design(4, 100.0, 2, 1, ZeroInput.SKIP))
+
+
+UNSIGNED_32 = pytest.mark.xfail(strict=True, reason="reported: codes of 2^31 and more are kept in int32")
+
+
+@pytest.mark.parametrize(
+    ("storage", "activation"),
+    [
+        pytest.param("u32f31", "sigmoid", marks=UNSIGNED_32),  # the bias code is 2^31
+        pytest.param("u32f31", "relu", marks=UNSIGNED_32),
+        pytest.param("u32f30", "relu", marks=UNSIGNED_32),
+        ("u32f30", "sigmoid"),
+        ("u32f0", "relu"),
+        ("s32f31", "relu"),
+        ("u31f31", "sigmoid"),
+    ],
+)
+def test_outputs_of_full_width_agree(storage, activation):
+    codes = np.random.default_rng(0).integers(0, 256, (3, 6), dtype=np.uint8)
+    assert_all_equal(chip_with_outputs(storage, activation), Data(codes, np.arange(3, dtype=np.uint8)), epochs=1)

@@ -11,7 +11,7 @@ from neuro_emu.errors import ConfigError, OverflowDetected
 from neuro_emu.machine.initialise import initial_state
 from neuro_emu.numerics.words import sample_order
 from neuro_emu.training.engines import ENGINES
-from neuro_emu.training.loop import Split, confusion_matrix, percent, train
+from neuro_emu.training.loop import confusion_matrix, percent, train
 from neuro_emu.training.metrics import summary_of_seeds
 
 CONFIG = """
@@ -282,9 +282,12 @@ numerics: {{strict: true, update_rounding: RND}}
 @pytest.mark.parametrize("datapath", ["fast", "traced"])
 @pytest.mark.parametrize("batch", [1, 7, 20, 1000])
 def test_strict_stops_at_an_overflowing_update(datapath, batch):
-    """A batch of 1000 is applied at the end of the epoch of 20 samples."""
+    """A step is at most 2 codes of −4 … 3 and the first labels differ: the third step is the first to pass an end.
+
+    A batch of 1000 is applied at the end of the epoch of 20 samples.
+    """
     experiment = load_text(STRICT.format(train=20, weight="s3f2", table=0, batch=batch))
-    sample = {1: 2, 7: 7, 20: 20, 1000: 20}[batch]
+    sample = {1: 3, 7: 7, 20: 20, 1000: 20}[batch]
     with pytest.raises(OverflowDetected, match=f"weight of layer 0 overflowed in sample {sample} of this epoch"):
         api.run(experiment, datapath=datapath)
 

@@ -48,7 +48,7 @@ def command():
     def run(*words, env=None, **options):
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"} | (env or {})
         program = Path(sys.executable).parent / "neuro-emu"
-        settings = {"capture_output": True, "text": True, "timeout": 120, "check": False} | options
-        return subprocess.run([str(program), *map(str, words)], env=environment, **settings)
+        settings = {"capture_output": True, "text": True, "timeout": 120} | options
+        return subprocess.run([str(program), *map(str, words)], check=False, env=environment, **settings)
 
     return run

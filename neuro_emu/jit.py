@@ -7,10 +7,13 @@ every source file of the package. ``NUMBA_DISABLE_JIT=1`` turns every kernel bac
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import inspect
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -22,7 +25,6 @@ from numba.extending import intrinsic
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent
-_CACHES_KEPT = 4
 
 
 def source_digest(package: Path = _PACKAGE) -> str:
@@ -35,26 +37,40 @@ def source_digest(package: Path = _PACKAGE) -> str:
 
 
 def cache_root() -> Path:
-    """Where compiled kernels live: ``$NEURO_EMU_JIT_CACHE`` or the user's cache directory."""
+    """Where compiled kernels live: ``$NEURO_EMU_JIT_CACHE``, the user's cache directory, or else a temporary one.
+
+    Numba itself would fall back to a folder beside the sources, whose name carries no digest.
+    """
     explicit = os.environ.get("NEURO_EMU_JIT_CACHE")
-    if explicit:
-        return Path(explicit)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neuro_emu" / "jit"
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    root = Path(explicit) if explicit else Path(base) / "neuro_emu" / "jit"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if os.access(root, os.W_OK):
+            return root
+    except OSError:
+        pass
+    return Path(tempfile.gettempdir()) / f"neuro_emu-jit-{getpass.getuser()}"
 
 
 def _forget_old_caches(root: Path, current: str) -> None:
-    """Keep the newest few digests: editing sources would otherwise grow the cache without end."""
+    """Remove caches of other sources that nobody used for a week: edits would otherwise grow them without end."""
     try:
-        folders = sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+        folders = [folder for folder in root.iterdir() if folder.is_dir() and folder.name != current]
+        (root / current).mkdir(parents=True, exist_ok=True)
+        os.utime(root / current)
+        old = [folder for folder in folders if time.time() - folder.stat().st_mtime > _WEEK]
     except OSError:
         return
-    for folder in [p for p in folders if p.name != current][: -_CACHES_KEPT or None]:
+    for folder in old:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+_WEEK = 7 * 24 * 3600
+_ROOT = cache_root()
 _DIGEST = source_digest()
-setattr(numba.config, "CACHE_DIR", str(cache_root() / _DIGEST))  # noqa: B010  (numba sets its options at run time)
-_forget_old_caches(cache_root(), _DIGEST)
+setattr(numba.config, "CACHE_DIR", str(_ROOT / _DIGEST))  # noqa: B010  (numba sets its options at run time)
+_forget_old_caches(_ROOT, _DIGEST)
 
 _compile_timer: Any = cast(Any, event).TimingListener()
 cast(Any, event).register("numba:compile", _compile_timer)

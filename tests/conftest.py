@@ -1,18 +1,18 @@
 """Hypothesis profiles for the whole suite.
 
-`HYPOTHESIS_PROFILE` picks one: `quick`, `default` or `thorough`. With `CI` set the examples are the same in every run.
-Without JIT (`NUMBA_DISABLE_JIT=1`) the datapaths are plain Python, so fewer examples are drawn there.
+`HYPOTHESIS_PROFILE` picks one: `quick`, `default`, `thorough` or `mutations`. With `CI` set the examples are the same
+in every run. Without JIT (`NUMBA_DISABLE_JIT=1`) the datapaths are plain Python, so fewer examples are drawn there.
 """
 
 import os
 import sys
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from environment import WITHOUT_JIT
+from hypothesis import HealthCheck, Phase, settings
 
 sys.path.append(str(Path(__file__).parent / "datapath"))  # strategies and machines serve other folders too
 
-WITHOUT_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
 EXAMPLES = {"quick": 15, "default": 60, "thorough": 1000}
 
 for name, count in EXAMPLES.items():
@@ -20,7 +20,16 @@ for name, count in EXAMPLES.items():
         name,
         deadline=None,
         derandomize=bool(os.environ.get("CI")),
-        max_examples=max(count // 4, 1) if WITHOUT_JIT else count,
+        max_examples=max(count // 2, 1) if WITHOUT_JIT else count,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
+settings.register_profile(  # for tests/mutations.py: find any failure, do not shrink it, remember nothing
+    "mutations",
+    settings.get_profile("default"),
+    max_examples=60,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    report_multiple_bugs=False,
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

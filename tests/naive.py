@@ -260,9 +260,7 @@ class NaiveChip:
             for n in self.sizes[1:-1]:
                 self.feedback.append(feedback_matrix(self.seed, len(self.feedback), self.sizes[-1], n, *kind))
         self.row_registers = [u(self.seed, 4, k, 0, 0) or 1 for k in numbers]
-        self.lane_registers = [
-            ((lane + 1) * 0x9E3779B9 % M32 ^ self.seed % M32) or 1 for lane in range(self.lanes)
-        ]
+        self.lane_registers = [((lane + 1) * 0x9E3779B9 % M32 ^ self.seed % M32) or 1 for lane in range(self.lanes)]
         self.sums = [[[0] * len(row) for row in matrix] for matrix in self.weights]  # G of section 6
         self.tallies = [dict.fromkeys(TALLIES, 0) for _ in numbers]
 
@@ -320,9 +318,7 @@ class NaiveChip:
                 f_p = f_b + (frac_of(self.layers[-1]["delta"]) if self.rule == "dfa" else 0)
                 fmt = layer.get("projection") or layer["delta"]
                 signal, f_s = self.narrow(p, f_p, fmt, tally, "projection_overflows"), frac_of(fmt)
-            delta.append(
-                self.narrow(signal * slope[q[j] % 256], f_s + f_d, layer["delta"], tally, "delta_overflows")
-            )
+            delta.append(self.narrow(signal * slope[q[j] % 256], f_s + f_d, layer["delta"], tally, "delta_overflows"))
         return delta
 
     def train_sample(self, x, label):

@@ -83,9 +83,7 @@ def test_tables():
     tanh = naive.activation_table("tanh", 4, "s8f7")
     assert [tanh[q % 256] for q in (-16, 0, 16)] == [-97, 0, 97]
     assert naive.activation_table("tanh_relu", 4, "s8f7")[-16 % 256] == 0
-    assert (
-        naive.activation_table("relu", 4, "s8f4")[5] == naive.activation_table("identity", 4, "s8f4")[5] == 5
-    )
+    assert naive.activation_table("relu", 4, "s8f4")[5] == naive.activation_table("identity", 4, "s8f4")[5] == 5
     slope, f_d = naive.derivative_table("hard_tanh", 4)
     assert f_d == 0
     assert [slope[q % 256] for q in (-16, -15, 0, 15, 16)] == [0, 1, 1, 1, 0]
@@ -127,9 +125,7 @@ def test_output_layer_by_hand():
     first = chip.train_sample([255, 0], 0)
     assert (first["z"], first["y"], first["e"]) == ([[0, 0]], [[128, 128]], [127, -128])
     assert first["prediction"] == 0
-    assert chip.weights == [
-        [[127, -127], [0, 0], [127, -127]]
-    ]  # 126.504 and -127.5 round up; row 1 is skipped
+    assert chip.weights == [[[127, -127], [0, 0], [127, -127]]]  # 126.504 and -127.5 round up; row 1 is skipped
     second = chip.train_sample([255, 0], 0)
     assert second["z"] == [[64770, -64770]]
     assert (second["q"], second["y"], second["e"]) == ([[16, -16]], [[187, 69]], [68, -69])

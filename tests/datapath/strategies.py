@@ -1,6 +1,7 @@
 """Random small chips and data, and the same chip as the `spec` of the naive reference."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 from hypothesis import strategies as st
@@ -128,14 +129,15 @@ def _numerics(draw, network):
 
 def _learning(draw, network, epochs):
     rule = RULES[draw(st.sampled_from(["drtp", "dfa", "sdfa", "shallow"]))]
-    hot = network.hot
-    gates = st.one_of(st.none(), st.none(), st.integers(-hot - 1, max(hot - 1, 0)))
+    hot, half = network.hot, network.output.output.quantise(Fraction(1, 2))  # half: every output at first
+    gates = st.one_of(st.none(), st.none(), st.just(hot - half), st.integers(-hot - 1, max(hot - 1, 0)))
+    zones = st.one_of(st.just(0), st.just(max(half, 0)), st.integers(0, max(hot // 2, 1)))
     return Learning(
         rule=rule,
         seed=draw(st.one_of(st.integers(0, 5), st.just(GOLDEN), st.integers(0, 2**64 - 1))),
         batch=draw(st.sampled_from([1, 1, 1, 2, 3, 5])),
         error_gate=None if rule.name == "shallow" else draw(gates),
-        sign_dead_zone=draw(st.integers(0, max(hot // 2, 1))) if rule.name == "sdfa" else 0,
+        sign_dead_zone=draw(zones) if rule.name == "sdfa" else 0,
         lr_shift=tuple(_schedule(draw, layer, epochs) for layer in network.layers),
         shuffled=draw(st.booleans()),
         initial=draw(st.sampled_from(["zero", "random", "random"])),
@@ -221,3 +223,15 @@ def spec_of(chip):
         "feedback": {"format": feedback[0], "source": learning.feedback_source, "range": learning.feedback_range},
         "order": "shuffled" if learning.shuffled else "as_stored",
     }
+
+
+def small_chip(source, range_, initial, initial_output, storage):
+    """A dfa chip, 5 - 6 - 3, whose weights and feedback are kept in *storage*."""
+    layer = DenseLayer(0, 5, 6, "tanh", 4, Format.parse("u8f8"), storage, *[Format.parse("s8f7")] * 3, feedback=storage)
+    output = replace(layer, index=1, inputs=6, units=3, activation="sigmoid", feedback=None)
+    return Chip(
+        Network((layer, output)),
+        Numerics(Rounding.STOCH, Overflow.SAT, 63, Overflow.SAT, WordSource.ROW_WORD, False),
+        Learning(RULES["dfa"], 11, 1, None, 0, (((0, 8),), ((0, 8),)), True, initial, initial_output, source, range_),
+        Design(4, 100.0, 2, 1, ZeroInput.SKIP),
+    )

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from conftest import WITHOUT_JIT
+from environment import WITHOUT_JIT
 from hypothesis import example, given
 from hypothesis import strategies as st
 from machines import assert_same, integers_of
@@ -85,8 +85,8 @@ def with_levels(levels):
     return force
 
 
-@pytest.mark.parametrize("units", [130] if WITHOUT_JIT else [64, 130, 500])
-@pytest.mark.parametrize("shift", SHIFTS[::4] if WITHOUT_JIT else SHIFTS)
+@pytest.mark.parametrize("units", [130, 500] if WITHOUT_JIT else [64, 130, 500])
+@pytest.mark.parametrize("shift", SHIFTS[::8] if WITHOUT_JIT else SHIFTS)
 def test_row_kernels_equal_the_plain_ones(units, shift):
     chip = chip_of(units, shift)
     expected, kinds = run(chip, plainly)

@@ -2,7 +2,7 @@
 
 import apytypes
 import pytest
-from conftest import WITHOUT_JIT
+from environment import WITHOUT_JIT
 
 from neuro_emu.numerics import ops
 from neuro_emu.numerics.modes import Overflow, Rounding

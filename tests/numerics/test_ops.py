@@ -6,7 +6,7 @@ from pathlib import Path
 
 import naive
 import pytest
-from conftest import WITHOUT_JIT
+from environment import WITHOUT_JIT
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -1,21 +1,15 @@
 """Counter-based words and everything made from them before the first sample, against the naive reference."""
 
-from dataclasses import replace
-
 import naive
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from strategies import small_chip
 
-from neuro_emu.machine.chip import Chip, Learning, Numerics
-from neuro_emu.machine.design import Design, ZeroInput
 from neuro_emu.machine.initialise import initial_state
-from neuro_emu.network.layers import DenseLayer, Network
 from neuro_emu.numerics import words
 from neuro_emu.numerics.formats import Format
-from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
-from neuro_emu.rules import RULES
 
 pytestmark = pytest.mark.integer
 
@@ -85,17 +79,6 @@ def test_lane_registers_start_at_multiples_of_the_golden_ratio(seed, lanes):
     expected = [((lane + 1) * 0x9E3779B9 % 2**32 ^ seed % 2**32) or 1 for lane in range(lanes)]
     assert words.lane_register_seeds(seed, lanes).tolist() == expected
     assert all(expected)
-
-
-def small_chip(source, range_, initial, initial_output, storage):
-    layer = DenseLayer(0, 5, 6, "tanh", 4, Format.parse("u8f8"), storage, *[Format.parse("s8f7")] * 3, feedback=storage)
-    output = replace(layer, index=1, inputs=6, units=3, activation="sigmoid", feedback=None)
-    return Chip(
-        Network((layer, output)),
-        Numerics(Rounding.STOCH, Overflow.SAT, 63, Overflow.SAT, WordSource.ROW_WORD, False),
-        Learning(RULES["dfa"], 11, 1, None, 0, (((0, 8),), ((0, 8),)), True, initial, initial_output, source, range_),
-        Design(4, 100.0, 2, 1, ZeroInput.SKIP),
-    )
 
 
 @pytest.mark.parametrize("text", FORMATS)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from neuro_emu.config.dump import dump
 from neuro_emu.config.experiment import Experiment, load, load_text
 from neuro_emu.errors import RunError
-from neuro_emu.files import json_text, write_bytes, write_text
+from neuro_emu.files import check_writable, json_text, write_bytes, write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,8 @@ def load_data(experiment: Experiment, progress: Callable[[int, int | None, str],
 
     settings = experiment.config.dataset
     if settings.name == "synthetic":
+        if settings.path is not None:
+            raise experiment.document.error("dataset.path", "synthetic samples are made, not read", "write null")
         return datasets.load("synthetic", train=settings.train or 512, test=settings.test or 128)
     return datasets.load(settings.name, settings.path, progress=progress)
 
@@ -54,11 +56,6 @@ def split_data(experiment: Experiment, data: Dataset) -> tuple[Split, Split | No
 
     training = part(data.train_images, data.train_labels, settings.train)
     test = part(data.test_images, data.test_labels, settings.test)
-    if held_out >= len(training):
-        raise experiment.document.error(
-            "training.validation",
-            f"holding out {held_out} of {len(training)} training samples leaves nothing to learn from",
-        )
     if not held_out:
         return training, None, test
     cut = len(training) - held_out
@@ -93,6 +90,8 @@ def run(
     from neuro_emu.training.loop import train
     from neuro_emu.training.metrics import record_of
 
+    if out is not None:
+        check_writable(Path(out))  # a place that cannot be written is known before the training, not after
     clock = time.perf_counter
     begin = clock()
     data = data or load_data(experiment)
@@ -153,7 +152,7 @@ __all__ = ["Experiment", "evaluate", "load", "load_data", "load_text", "run", "s
 
 _SMALLEST = """
 dataset: {name: synthetic, train: 10, test: 10}
-network: {layers: [dense: {units: 10, activation: sigmoid, weight: s8f6, output: u8f8}]}
+network: {layers: [dense: {units: 10, activation: sigmoid, weight: %s, output: u8f8}]}
 training: {rule: shallow, epochs: 1, lr_shift: {hidden: 6, output: 6}}
 """
 
@@ -162,7 +161,8 @@ def warm_up() -> float:
     """Compile and cache the kernels; returns the seconds spent compiling (0 if they were cached)."""
     from neuro_emu import jit
 
-    run(load_text(_SMALLEST))
+    for weight in ("s8f6", "s20f12"):  # weights of more than 16 bits are another compilation
+        run(load_text(_SMALLEST % weight))
     return jit.compile_seconds()
 
 
@@ -174,7 +174,8 @@ def evaluate(directory: str | Path, overrides: Sequence[str] = ()) -> dict[str, 
         overrides: `section.key=value` texts, e.g. another `dataset.name` or `dataset.path` of the same shape.
 
     Returns:
-        A record with `test_accuracy` and `per_class` in percent, and the `confusion` matrix.
+        A record with `test_accuracy` and `per_class` in percent (None for a class without samples), and the
+        `confusion` matrix.
 
     Raises:
         RunError: if the directory is not a complete run.
@@ -206,6 +207,6 @@ def evaluate(directory: str | Path, overrides: Sequence[str] = ()) -> dict[str, 
         "dataset": {"name": data.name, "digest": data.digest},
         "samples": len(test),
         "test_accuracy": percent(np.trace(confusion), len(test)),
-        "per_class": [percent(confusion[c, c], max(1, int(confusion[c].sum()))) for c in range(len(confusion))],
+        "per_class": [percent(row[c], row.sum()) if row.any() else None for c, row in enumerate(confusion)],
         "confusion": confusion.tolist(),
     }

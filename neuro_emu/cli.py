@@ -6,6 +6,8 @@ Exit codes: 0 fine; 1 a check failed; 2 bad input.
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -26,8 +28,22 @@ _SET_HELP = "override one setting, e.g. --set training.epochs=2; may be repeated
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = _parser()
-    args = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without µ shows ?, it does not fail
+    try:
+        try:
+            args = _parser().parse_args(arguments)
+            return _execute(args)
+        finally:
+            sys.stdout.flush()  # here, where a reader that went away is noticed
+    except BrokenPipeError:
+        # The reader of our output went away (`neuro-emu … | head`); what is left to say has no reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _execute(args: argparse.Namespace) -> int:
     verb: Callable[[argparse.Namespace], int] = args.verb
     try:
         return verb(args)
@@ -37,10 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NeuroEmuError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # The reader of our output went away (`neuro-emu … | head`); what is left to say has no reader.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
@@ -122,7 +134,7 @@ def _run(args: argparse.Namespace) -> int:
             from neuro_emu.report.text import summary
 
             print(
-                summary(finished) + f"wrote {out}\n" if args.seeds == 1 else _seed_line(finished.metrics),
+                summary(finished) + f"wrote {out}" if args.seeds == 1 else _seed_line(finished.metrics),
                 flush=True,
             )
     record = records[0]
@@ -215,7 +227,10 @@ def _eval(args: argparse.Namespace) -> int:
 
     overrides = []
     if args.data:
-        overrides = [f"dataset.name={args.data}"] if args.data in NAMES else [f'dataset.path="{args.data}"']
+        if args.data in NAMES:
+            overrides = [f"dataset.name={args.data}", "dataset.path=null"]
+        else:
+            overrides = [f"dataset.path={json.dumps(args.data)}"]
     record = api.evaluate(args.run, overrides)
     print(json_text(record) if args.json else evaluation(record), end="")
     return 0

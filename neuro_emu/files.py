@@ -9,11 +9,47 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from neuro_emu.errors import RunError
+
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write *content* to *path* in one step: readers see the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write *content* to *path* in one step: readers see the old file or the whole new one.
+
+    Raises:
+        RunError: with the reason if that cannot be.
+    """
+    _make_directory(path.parent)
+    try:
+        _replace(path, content)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def check_writable(directory: Path) -> None:
+    """Raise RunError with the reason if no file can be written to *directory*; leaves nothing behind."""
+    missing = [directory, *directory.parents]
+    missing = missing[: next(n for n, path in enumerate(missing) if path.exists())]
+    _make_directory(directory)
+    try:
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise RunError(f"cannot write to {directory}: {error.strerror or error}") from error
+    finally:
+        for path in missing:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the directory {path}: {error.strerror or error}") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -40,6 +40,10 @@ class Experiment:
 
     def with_seed(self, seed: int) -> Experiment:
         """Return the same experiment with another seed."""
+        if not 0 <= seed < 1 << 64:
+            raise self.document.error(
+                "training.seed", f"seed {seed} is not a 64-bit number", "start from a smaller seed"
+            )
         config = replace(self.config, training=replace(self.config.training, seed=seed))
         chip = replace(self.chip, learning=replace(self.chip.learning, seed=seed))
         overrides = [word for word in self.command[1:] if word != "--set"]

@@ -32,7 +32,7 @@ def resolve(config: schema.Config, document: Document) -> Chip:
     rule = _rule(config, document)
     layers = _layers(config, document)
     chip = Chip(Network(layers), _numerics(config), _learning(config, rule), _design(config, document))
-    for check in (_check_ends, _check_signs, _check_options, _check_schedule, _check_bounds):
+    for check in (_check_samples, _check_ends, _check_signs, _check_options, _check_schedule, _check_bounds):
         check(config, chip, document)
     return chip
 
@@ -163,15 +163,39 @@ def _check_ends(config: schema.Config, chip: Chip, document: Document) -> None:
         )
 
 
+def _check_samples(config: schema.Config, chip: Chip, document: Document) -> None:
+    del chip
+    described = next(d for d in describe() if d.name == config.dataset.name)
+    made = config.dataset.name == "synthetic"  # as many as are asked for
+    for part, wanted, there in (
+        ("train", config.dataset.train, described.train),
+        ("test", config.dataset.test, described.test),
+    ):
+        if wanted is not None and wanted > there and not made:
+            raise document.error(
+                f"dataset.{part}",
+                f"{config.dataset.name} has {there} samples, not {wanted}",
+                "null takes all of them",
+            )
+    samples = config.dataset.train or described.train
+    if config.training.validation >= samples:
+        raise document.error(
+            "training.validation",
+            f"holding out {config.training.validation} of {samples} training samples leaves nothing to learn from",
+            f"hold out fewer than {samples}",
+        )
+
+
 def _check_signs(config: schema.Config, chip: Chip, document: Document) -> None:
-    del config
     for layer in chip.network.layers:
         where = f"network.layers.{layer.index}.dense."
         for name in ("weight", "delta", "projection", "feedback"):
             storage: Format | None = getattr(layer, name)
             if storage is not None and not storage.signed:
+                own = getattr(config.network.layers[layer.index], name) is not None
+                common = {"delta": "numerics.delta", "feedback": "numerics.feedback.format"}
                 raise document.error(
-                    where + name,
+                    where + name if own else common.get(name, where + "delta"),
                     f"{name} needs a signed format, got {storage}",
                     f"write s{storage.bits}f{storage.frac}",
                 )
@@ -189,6 +213,12 @@ def _check_options(config: schema.Config, chip: Chip, document: Document) -> Non
                 f"the gate never opens: e is at most {hot}",
                 f"choose a code below {hot}",
             )
+    if training.sign_dead_zone >= chip.network.hot:
+        raise document.error(
+            "training.sign_dead_zone",
+            f"every error lies in the dead zone: |e| is at most {chip.network.hot}",
+            f"choose a code below {chip.network.hot}",
+        )
     if training.sign_dead_zone and "sign_dead_zone" not in rule.options:
         raise document.error(
             "training.sign_dead_zone", f"{rule.name} does not use the sign of the error", "leave it out"
@@ -229,14 +259,11 @@ def _check_bounds(config: schema.Config, chip: Chip, document: Document) -> None
             "weight update": batch * product + (1 << 31) + layer.weight.magnitude,
         }
         if layer.feedback is not None:
-            # Only rules that project use the first; it is cheap to keep it possible.
-            projected = classes * layer.feedback.magnitude * chip.network.output.delta.magnitude
-            shift = layer.feedback.frac + chip.network.output.delta.frac - layer.projection.frac
-            sums["projection"] = _aligned(projected, shift)
-            slope = layer.derivative
-            widest = max(layer.feedback.magnitude, layer.projection.magnitude) * slope.magnitude
-            lowest = min(layer.feedback.frac, layer.projection.frac) + slope.frac - layer.delta.frac
-            sums["modulatory signal"] = _aligned(widest, lowest)
+            output = chip.network.output.delta
+            for magnitude, frac in ((output.magnitude, output.frac), (1, 0)):  # the error, or its sign
+                projected = classes * layer.feedback.magnitude * magnitude
+                bound = _aligned(projected, layer.feedback.frac + frac - layer.projection.frac)
+                sums["projection"] = max(sums.get("projection", 0), bound)
         for what, bound in sums.items():
             if bound > WIDEST:
                 raise document.error(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Literal
 
+from neuro_emu.config.typed import FieldError
 from neuro_emu.machine.design import ZeroInput
 from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
@@ -180,3 +181,7 @@ class Config:
     training: Training = _setting("learning")
     numerics: Numerics = _section(Numerics, "arithmetic")
     machine: Machine = _section(Machine, "design point")
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name.startswith(".") or any(c in "/\\" or not c.isprintable() for c in self.name):
+            raise FieldError("name", f"{self.name!r} cannot name a directory", "use letters, digits, - and _")

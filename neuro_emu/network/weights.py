@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from neuro_emu.errors import RunError
 from neuro_emu.network.layers import Network
 from neuro_emu.network.state import ChipState
 from neuro_emu.numerics.formats import Format
+
+_DAMAGE = (ValueError, OSError, EOFError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise for damaged archives; NotImplementedError is a RuntimeError."""
 
 _EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
@@ -53,7 +57,7 @@ def unpack_weights(content: bytes, network: Network, state: ChipState, name: str
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = dict(archive)
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+    except _DAMAGE as error:
         raise RunError(f"{name}: not a weights archive ({error}); run the configuration again") from error
     for layer in network.layers:
         codes = arrays.get(f"weights_{layer.index}")
@@ -64,6 +68,8 @@ def unpack_weights(content: bytes, network: Network, state: ChipState, name: str
                 f"{name}: layer {layer.index} holds {shape},"
                 f" the configuration wants ({layer.rows}, {layer.units}) {layer.weight}"
             )
+        if codes.dtype.kind not in "iu":
+            raise RunError(f"{name}: weights_{layer.index} holds {codes.dtype}, not integer codes")
         if codes.min() < layer.weight.low or codes.max() > layer.weight.high:
             raise RunError(f"{name}: weights_{layer.index} has codes outside {layer.weight}")
         state.weights[layer.index] = codes.astype(np.int32)

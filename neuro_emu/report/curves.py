@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 _WIDTH, _HEIGHT = 720, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 180, 56, 48
@@ -58,7 +58,7 @@ def _frame(metrics: dict[str, Any]) -> str:
     last = metrics["epochs"][-1]["test_accuracy"]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"'
-        f' aria-label="{escape(title)}: {last:.2f} % on the test set">\n'
+        f" aria-label={quoteattr(f'{title}: {last:.2f} % on the test set')}>\n"
         f"<style>{_STYLE}</style>\n"
         f'<rect class="paper" width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>\n'
         f'<text class="title" x="{_LEFT}" y="26">{escape(title)}</text>\n'
@@ -74,7 +74,9 @@ def _ticks(low: float, high: float) -> list[float]:
     ticks = [first]
     while ticks[-1] < high:
         ticks.append(round(ticks[-1] + step, 6))
-    return ticks if len(ticks) > 1 else [first, first + step]
+    if len(ticks) > 1:
+        return ticks
+    return [first - step, first] if first >= 100 else [first, first + step]
 
 
 def _horizontal(ticks: list[float], y: Any) -> list[str]:

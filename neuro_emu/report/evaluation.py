@@ -18,5 +18,6 @@ def evaluation(record: dict[str, Any]) -> str:
     ]
     for c, row in enumerate(confusion):
         cells = "".join(f"{n if n else '·':>{width}}" for n in row)
-        lines.append(f"{c:>16}{cells}{record['per_class'][c]:>7.2f} %")
+        right = record["per_class"][c]
+        lines.append(f"{c:>16}{cells}" + ("      -" if right is None else f"{right:>7.2f} %"))
     return "\n".join(lines) + "\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import time
 from typing import TextIO
@@ -29,7 +29,10 @@ class ProgressLine:
     def note(self, text: str) -> None:
         """Show a line until the next one replaces it."""
         if self._live:
-            width = shutil.get_terminal_size().columns
+            try:
+                width = os.get_terminal_size(self._stream.fileno()).columns or 80
+            except OSError:
+                width = 80
             self._stream.write("\r\x1b[K" + text[: width - 1])
             self._stream.flush()
 

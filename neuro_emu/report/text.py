@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from typing import Any
 
 from neuro_emu.training.finished import Run
 
+_COLUMNS = 100
 _PHASES = ("load", "forward", "error", "update")
 
 
 def summary(run: Run) -> str:
     """Return what a designer wants to know first, in at most 100 columns."""
     m = run.metrics
-    lines = [_headline(run), ""]
+    lines = [*textwrap.wrap(_headline(run), _COLUMNS, subsequent_indent="  "), ""]
     lines += _accuracy(m)
     if m["training"] is not None:
         lines += ["", *_cycles(run), "", *_accesses(m), "", *_tallies(m), "", *_memories(m)]
@@ -39,13 +41,17 @@ def _headline(run: Run) -> str:
 def _accuracy(m: dict[str, Any]) -> list[str]:
     last = m["epochs"][-1]
     best = max(m["epochs"], key=lambda e: e["test_accuracy"])
-    lines = [f"test accuracy     {m['test_accuracy']:.2f} % after {len(m['epochs'])} epochs"]
+    lines = [f"test accuracy     {m['test_accuracy']:.2f} % after {_plural(len(m['epochs']), 'epoch')}"]
     if best is not last:
         lines[0] += f" (best {best['test_accuracy']:.2f} % in epoch {best['epoch'] + 1})"
     if m["validation_accuracy"] is not None:
         lines.append(f"validation        {m['validation_accuracy']:.2f} %")
     lines.append(f"while learning    {last['train_accuracy']:.2f} % of the last epoch's samples, before each update")
     return lines
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
 def _cycles(run: Run) -> list[str]:
@@ -61,51 +67,61 @@ def _cycles(run: Run) -> list[str]:
         lines.append(f"  {kind:16}{cycles:>10,.0f}{time:>12}   " + "".join(f"{n:>10,.0f}" for n in per_phase))
     stalls = sum(layer.get("stalls", 0) for layer in m["training"]["counts"]["update"]) / m["training"]["samples"]
     lines.append(
-        f"  {design.lanes} lanes at {design.clock_mhz:g} MHz, zero inputs: {design.zero_input.value};"
+        f"  {_plural(design.lanes, 'lane')} at {design.clock_mhz:g} MHz, zero inputs: {design.zero_input.value};"
         f" {stalls:,.1f} of the update cycles are stalls on single-port banks"
     )
     return lines
 
 
 def _accesses(m: dict[str, Any]) -> list[str]:
-    """Accesses per training sample: banked memories by bank, the others in all, by phase."""
+    """Accesses per training sample by phase; banked memories by bank, on lines of their own from four banks on."""
     counted = m["training"]
+    samples = counted["samples"]
     rows: dict[tuple[int, str], list[str]] = {}
+    by_bank: dict[tuple[int, str], list[float]] = {}
     for p, phase in enumerate(_PHASES):
         for k, layer in enumerate(counted["counts"][phase]):
             for component, count in layer.items():
                 if component in _NOT_ACCESSES:
                     continue
-                banks = count if isinstance(count, list) else [count]
-                cell = " + ".join(f"{n / counted['samples']:,.1f}" for n in banks)
+                banks = [n / samples for n in (count if isinstance(count, list) else [count])]
+                few = len(banks) <= 2
+                cell = " + ".join(f"{n:,.1f}" for n in banks) if few else f"{sum(banks):,.1f}"
                 rows.setdefault((k, component), ["·"] * len(_PHASES))[p] = cell
-    head = ("accesses per training sample, by bank",)
-    lines = [_table_row(*head, *_PHASES)]
-    lines += [_table_row(f"  {component}[{k}]", *cells) for (k, component), cells in sorted(rows.items())]
+                if not few:
+                    before = by_bank.get((k, component), [0.0] * len(banks))
+                    by_bank[k, component] = [x + y for x, y in zip(before, banks, strict=True)]
+    lines = [_access_row("accesses per training sample, by bank", *_PHASES)]
+    lines += [_access_row(f"  {component}[{k}]", *cells) for (k, component), cells in sorted(rows.items())]
+    for (k, component), banks in sorted(by_bank.items()):
+        text = f"{component}[{k}], banks 0 to {len(banks) - 1}: " + " ".join(f"{n:,.1f}" for n in banks)
+        lines += textwrap.wrap(text, _COLUMNS, initial_indent="  ", subsequent_indent="    ")
     return lines
 
 
 _NOT_ACCESSES = {"cycles", "stalls", "mac", "gate", "update", "random_word"}
 
 
-def _table_row(name: str, load: str, forward: str, error: str, update: str) -> str:
-    return f"{name:38}{load:>8}{forward:>20}{error:>10}{update:>20}"
+def _access_row(name: str, load: str, forward: str, error: str, update: str) -> str:
+    return f"{name:37}{load:>10} {forward:>20} {error:>10} {update:>20}"
+
+
+def _short(count: int) -> str:
+    """Return a count in at most thirteen characters."""
+    return f"{count:,}" if count < 10**10 else f"{count:.4e}"
 
 
 def _tallies(m: dict[str, Any]) -> list[str]:
-    lines = [
-        f"{'counters over the training':26}{'updates':>16}{'zero steps':>12}"
-        f"{'overflows: W':>14}{'z':>8}{'q':>9}{'p':>8}{'δ':>8}"
-    ]
+    lines = [f"{'counters':10}{'updates':>16}{'zero steps':>11}{'overflows: W':>13}{'z':>13}{'q':>9}{'p':>13}{'δ':>13}"]
     for k, tally in enumerate(m["tally"]):
         updates = tally["updates"]
         zero = f"{100 * tally['zero_updates'] / updates:.2f} %" if updates else "-"
         forwards = m["training"]["samples"] * int(m["network"].split("-")[k + 1])
         clipped = f"{100 * tally['preactivation_overflows'] / forwards:.1f} %"
+        events = [_short(tally[f"{name}_overflows"]) for name in ("weight", "accumulator", "projection", "delta")]
         lines.append(
-            f"  layer {k:<18}{updates:>16,}{zero:>12}"
-            f"{tally['weight_overflows']:>14,}{tally['accumulator_overflows']:>8,}"
-            f"{clipped:>9}{tally['projection_overflows']:>8,}{tally['delta_overflows']:>8,}"
+            f"  layer {k:<2}{updates:>16,}{zero:>11}{events[0]:>13}{events[1]:>13}"
+            f"{clipped:>9}{events[2]:>13}{events[3]:>13}"
         )
     return lines
 

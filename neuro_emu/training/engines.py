@@ -43,8 +43,8 @@ class Engine(Protocol):
         """Return the integer state; None for the float twin."""
         ...
 
-    def tally(self) -> Tally:
-        """Overflows and zero updates of training so far."""
+    def tally(self) -> Tally | None:
+        """Overflows and zero updates of training so far; None for the float twin."""
         ...
 
     def counts(self) -> tuple[Counts, Counts] | None:
@@ -52,14 +52,16 @@ class Engine(Protocol):
         ...
 
 
-def _refuse_overflow(chip: Chip, tally: Tally, sample: int) -> None:
+def _refuse_overflow(chip: Chip, tally: Tally, when: str) -> None:
     """Name the first tensor that overflowed, for ``strict``."""
+    if not chip.numerics.strict:
+        return
     for layer, events in zip(chip.network.layers, tally.events, strict=True):
         for event in range(FIRST_OVERFLOW, len(TALLIES)):
             if events[event]:
                 tensor = TALLIES[event].removesuffix("_overflows")
                 raise OverflowDetected(
-                    f"numerics.strict: {tensor} of layer {layer.index} overflowed in sample {sample} of this epoch; "
+                    f"numerics.strict: {tensor} of layer {layer.index} overflowed {when}; "
                     "widen its format, or set numerics.strict: false to count overflows instead"
                 )
 
@@ -88,8 +90,7 @@ class FastEngine:
         flush = stop == len(self._order)
         samples = self._path.samples(self._codes, self._labels, self._order[start:stop], learn=True, flush=flush)
         done = self._path.train(samples, 0, stop - start)
-        if self._chip.numerics.strict:
-            _refuse_overflow(self._chip, self.tally(), start + done)
+        _refuse_overflow(self._chip, self.tally(), f"in sample {start + done} of this epoch")
         return samples.predictions
 
     def end_epoch(self) -> None:
@@ -100,8 +101,7 @@ class FastEngine:
         labels = np.zeros(len(codes), dtype=np.uint8)
         samples = self._path.samples(codes, labels, np.arange(len(codes)), learn=False)
         done = self._path.infer(samples, 0, len(codes), self._inferences)
-        if self._chip.numerics.strict:
-            _refuse_overflow(self._chip, Tally(self._inferences.events), done)
+        _refuse_overflow(self._chip, Tally(self._inferences.events), f"in tested sample {done}")
         return samples.predictions
 
     def state(self) -> ChipState:
@@ -137,17 +137,21 @@ class TracedEngine:
         for position in range(start, stop):
             sample = int(self._order[position])
             predictions.append(self._path.train(_wide(self._codes[sample]), int(self._labels[sample])))
-            if self._chip.numerics.strict:
-                _refuse_overflow(self._chip, self._path.tally, position + 1)
+            _refuse_overflow(self._chip, self._path.tally, f"in sample {position + 1} of this epoch")
         return np.array(predictions, dtype=np.int64)
 
     def end_epoch(self) -> None:
         """See :class:`Engine`."""
         self._path.end_epoch()
+        _refuse_overflow(self._chip, self._path.tally, f"in sample {len(self._order)} of this epoch")
 
     def infer(self, codes: Codes) -> Int64:
         """See :class:`Engine`."""
-        return np.array([self._path.infer(_wide(sample)) for sample in codes], dtype=np.int64)
+        predictions = []
+        for number, sample in enumerate(codes, start=1):
+            predictions.append(self._path.infer(_wide(sample)))
+            _refuse_overflow(self._chip, self._path.inference_tally, f"in tested sample {number}")
+        return np.array(predictions, dtype=np.int64)
 
     def state(self) -> ChipState:
         """See :class:`Engine`."""
@@ -193,9 +197,8 @@ class FloatEngine:
     def state(self) -> None:
         """See :class:`Engine`."""
 
-    def tally(self) -> Tally:
+    def tally(self) -> None:
         """See :class:`Engine`."""
-        return Tally.empty(len(self._chip.network.layers))
 
     def counts(self) -> None:
         """See :class:`Engine`."""

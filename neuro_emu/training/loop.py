@@ -59,7 +59,7 @@ class EpochResult:
         train_accuracy: of the predictions made just before learning from each sample.
         validation_accuracy: on the held-out training samples; None without any.
         test_accuracy: on the test samples.
-        tally: events of this epoch alone.
+        tally: events of this epoch alone; None for the float twin.
 
     """
 
@@ -68,7 +68,7 @@ class EpochResult:
     train_accuracy: float
     validation_accuracy: float | None
     test_accuracy: float
-    tally: Tally
+    tally: Tally | None
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Result:
         state: final integer state; None for the float twin.
         training, inference: counts over all samples; None for the float twin.
         train_samples, inferences: how many samples they are over.
-        tally: events of the whole training.
+        tally: events of the whole training; None for the float twin.
         confusion: (classes, classes) test samples by true class and prediction, after the last epoch.
 
     """
@@ -91,7 +91,7 @@ class Result:
     inference: Counts | None
     train_samples: int
     inferences: int
-    tally: Tally
+    tally: Tally | None
     confusion: NDArray[np.int64]
 
 
@@ -130,6 +130,8 @@ def train(
         OverflowDetected: if ``strict`` is on and a tensor overflows.
 
     """
+    if datapath not in ENGINES:
+        raise ValueError(f"unknown datapath {datapath!r}: one of {', '.join(ENGINES)}")
     training, validation, test = data
     engine: Engine = ENGINES[datapath](chip, initial_state(chip), training.codes, training.labels)
     started()
@@ -148,7 +150,7 @@ def train(
                 train_accuracy=percent(correct, len(training)),
                 validation_accuracy=held_out,
                 test_accuracy=_accuracy(test, predictions),
-                tally=Tally(after.events - before.events),
+                tally=Tally(after.events - before.events) if after and before else None,
             )
         )
         before = after

@@ -38,7 +38,7 @@ def record_of(chip: Chip, result: Result, identity: Record) -> Record:
         "validation_accuracy": last.validation_accuracy,
         "epochs": [_epoch(epoch) for epoch in result.epochs],
         "confusion": result.confusion.tolist(),
-        "tally": result.tally.as_dict(),
+        "tally": result.tally.as_dict() if result.tally else None,
         "training": _counted(result.training, result.train_samples),
         "inference": _counted(result.inference, result.inferences),
         "memories": [
@@ -62,7 +62,7 @@ def _epoch(epoch: EpochResult) -> Record:
         "train_accuracy": epoch.train_accuracy,
         "validation_accuracy": epoch.validation_accuracy,
         "test_accuracy": epoch.test_accuracy,
-        "tally": epoch.tally.as_dict(),
+        "tally": epoch.tally.as_dict() if epoch.tally else None,
     }
 
 

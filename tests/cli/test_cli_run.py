@@ -288,6 +288,7 @@ def test_too_large_a_validation_split(config, capsys):
         error: --set:1:21: holding out 200 of 200 training samples leaves nothing to learn from
             1 | training.validation=200
               |                     ^^^
+              = help: hold out fewer than 200
         """)
 
 

@@ -52,10 +52,7 @@ def expect(text: str) -> str:
         ("NULL", None),
         ("~", None),
         ("", None),
-        *(
-            (text, text)
-            for text in ("on", "off", "yes", "No", "y", "tRUE", "2024-01-01", "s8f6", "1e", "-a", "..")
-        ),
+        *((text, text) for text in ("on", "off", "yes", "No", "y", "tRUE", "2024-01-01", "s8f6", "1e", "-a", "..")),
     ],
 )
 def test_words(word: str, value: object) -> None:
@@ -128,8 +125,7 @@ def test_floats_survive(number: float) -> None:
 )
 def test_ambiguous_words_are_refused(word: str, text: str, help: str) -> None:
     assert message(f"a:\n  b: {word}  # note\n") == (
-        f"c.yaml:2:6: {text}\n    2 |   b: {word}  # note\n"
-        f"      |      {'^' * len(word)}\n      = help: {help}"
+        f"c.yaml:2:6: {text}\n    2 |   b: {word}  # note\n      |      {'^' * len(word)}\n      = help: {help}"
     )
 
 

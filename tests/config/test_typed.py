@@ -542,9 +542,7 @@ OVERRIDE_ERRORS = {
 
 
 def test_overrides() -> None:
-    value = build(
-        BASE, "count=3", "layers.0.dense.units=128", "steps.first=4", "layers.1.flatten.order=columns"
-    )
+    value = build(BASE, "count=3", "layers.0.dense.units=128", "steps.first=4", "layers.1.flatten.order=columns")
     assert value == Root(count=3, layers=(Dense(128), Flatten("columns")), steps=Steps(4))
 
 

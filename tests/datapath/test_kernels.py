@@ -167,23 +167,35 @@ def test_storage_gives_every_neuron_its_place_in_the_order_of_the_masks(units):
 
 
 @kernel
-def _one16(weights, start, delta, masks, first, count, row, sums):
-    return vectors.update_one_sign16(weights, start, delta, masks, first, count, row, sums)
+def _one16(weights, delta, masks, sums, at, row):
+    x, low, high, split, rest, lowest, highest = row[0], row[1], row[2], row[3], row[4], row[5], row[6]
+    return vectors.update_one_sign16(
+        weights, delta, masks, sums, at[0], at[1], at[2], x, low, high, split, rest, lowest, highest
+    )
 
 
 @kernel
-def _any16(weights, start, delta, masks, first, count, row, sums):
-    return vectors.update_any_sign16(weights, start, delta, masks, first, count, row, sums)
+def _any16(weights, delta, masks, sums, at, row):
+    x, low, high, split, rest, lowest, highest = row[0], row[1], row[2], row[3], row[4], row[5], row[6]
+    return vectors.update_any_sign16(
+        weights, delta, masks, sums, at[0], at[1], at[2], x, low, high, split, rest, lowest, highest
+    )
 
 
 @kernel
-def _one32(weights, start, delta, masks, first, count, row, sums):
-    return vectors.update_one_sign32(weights, start, delta, masks, first, count, row, sums)
+def _one32(weights, delta, masks, sums, at, row):
+    x, low, high, split, rest, lowest, highest = row[0], row[1], row[2], row[3], row[4], row[5], row[6]
+    return vectors.update_one_sign32(
+        weights, delta, masks, sums, at[0], at[1], at[2], x, low, high, split, rest, lowest, highest
+    )
 
 
 @kernel
-def _any32(weights, start, delta, masks, first, count, row, sums):
-    return vectors.update_any_sign32(weights, start, delta, masks, first, count, row, sums)
+def _any32(weights, delta, masks, sums, at, row):
+    x, low, high, split, rest, lowest, highest = row[0], row[1], row[2], row[3], row[4], row[5], row[6]
+    return vectors.update_any_sign32(
+        weights, delta, masks, sums, at[0], at[1], at[2], x, low, high, split, rest, lowest, highest
+    )
 
 
 VECTORS = {
@@ -205,11 +217,12 @@ def test_vector_updates_equal_their_plain_forms(name, seed, chunks, skipped, spl
     delta = random.integers(-128, 128, size, dtype=np.int16)
     masks = random.integers(0, 1 << rest, size).astype(width)
     row = [random.integers(0, 128), random.integers(0, 1 << split), random.integers(0, 1 << rest)]
-    row = np.array([*row, split, rest, -128, 127], dtype=np.int32)
+    row = np.array([*row, split, rest, -128, 127])
+    at = np.array([size + first, first, count])
     results = []
-    for function in (compiled, plain):
+    for function, places in ((compiled, (at, row)), (plain, [*at.tolist(), *row.tolist()])):
         mine, sums = weights.copy(), np.zeros((2, fb.CHUNK), dtype=np.int16)
-        assert function(mine, size + first, delta, masks, first, count, row, sums) == 0
+        assert function(mine, delta, masks, sums, *places) == 0
         results.append((mine.tolist(), sums.tolist()))
     assert results[0] == results[1]
     changed = np.flatnonzero(np.array(results[0][0]) != weights)

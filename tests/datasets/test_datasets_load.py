@@ -139,7 +139,5 @@ def test_asking_what_there_is_costs_no_numpy():
         "import sys; from neuro_emu import datasets; import neuro_emu.datasets.command; datasets.describe();"
         "print(sorted({'numpy', 'numba', 'urllib.request', 'tarfile'} & sys.modules.keys()))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"

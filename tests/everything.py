@@ -1,6 +1,6 @@
 """All checks of the project, one after the other: `make test` runs this file.
 
-lint, types and layering; the whole suite; the integer suite again without JIT; the README's commands. Stops at the first
+lint, types and layering; the README's commands; the integer suite without JIT; the whole suite. Stops at the first
 step that fails and says which.
 """
 

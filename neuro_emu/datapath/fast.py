@@ -111,6 +111,11 @@ class FastDatapath:
         }
         return np.array([values[n] for n in range(fb.CONSTANTS)], dtype=np.int64)
 
+    def _code_type(self) -> type:
+        """Return the type of input and output codes: an unsigned 32-bit format needs more than int32."""
+        widest = max(max(la.input.high, la.output.high) for la in self.chip.network.layers)
+        return np.int32 if widest < 1 << 31 else np.int64
+
     def _view(self, k: int, arena: fb.Arena) -> fb.Arena:
         """Layer k of a flat arena as (rows, positions)."""
         layer, storage = self.chip.network.layers[k], self._storage[k]
@@ -157,7 +162,7 @@ class FastDatapath:
             masks=np.zeros((len(layers), broadest), dtype=np.int64),
             masks16=np.zeros((len(layers), broadest), dtype=np.int16),
             masks32=np.zeros((len(layers), broadest), dtype=np.int32),
-            tables=np.array(tables, dtype=np.int32),
+            tables=np.array(tables, dtype=self._code_type()),
         )
         numerics = self.chip.numerics
         masked = numerics.update_rounding is Rounding.STOCH and numerics.word_source is not WordSource.RAW
@@ -175,8 +180,8 @@ class FastDatapath:
         positions = max(st.positions for st in self._storage)
         longest = max(st.length for st in self._storage)
         return fb.Scratch(
-            codes=np.zeros((n + 1, rows), dtype=np.int32),
-            lists=np.zeros((n, 3, rows), dtype=np.int32),
+            codes=np.zeros((n + 1, rows), dtype=self._code_type()),
+            lists=np.zeros((n, 3, rows), dtype=self._code_type()),
             active=np.zeros((n, 2), dtype=np.int64),
             sums=np.zeros((n, positions), dtype=np.int64),
             preactivation=np.zeros((n, widest), dtype=np.int32),

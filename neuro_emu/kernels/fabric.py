@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
+Codes = NDArray[Any]  # int32, or int64 when an output format reaches 2^31
 Words = NDArray[np.uint32]
 Arena = NDArray[Any]  # int16, or int32 when a weight has more than 16 bits
 
@@ -98,14 +99,14 @@ class Geometry(NamedTuple):
     masks: Int64  # (layers, positions): lane mask of the random word, by position
     masks16: Int16  # (layers, positions): the same for the high part of a draw, 16-bit kernels
     masks32: Int32  # (layers, positions): the same for the whole draw, 32-bit kernels
-    tables: Int32  # (layers, 2, 256) activation, derivative
+    tables: Codes  # (layers, 2, 256) activation, derivative
 
 
 class Scratch(NamedTuple):
     """Working registers of one sample; nothing here outlives it."""
 
-    codes: Int32  # (layers + 1, widest rows): y_{k-1} with the bias code behind it
-    lists: Int32  # (layers, 3, widest rows + 8): INDEX, VALUE, RUNS of the active rows
+    codes: Codes  # (layers + 1, widest rows): y_{k-1} with the bias code behind it
+    lists: Codes  # (layers, 3, widest rows + 8): INDEX, VALUE, RUNS of the active rows
     active: Int64  # (layers, 2): number of active rows, number of runs
     sums: Int64  # (layers, positions): z_k by position
     preactivation: Int32  # (layers, widest)
@@ -159,8 +160,8 @@ class Events(NamedTuple):
 class EventWork(NamedTuple):
     """Working arrays while events are listed; see :class:`Scratch`."""
 
-    codes: Int32
-    lists: Int32
+    codes: Codes
+    lists: Codes
     active: Int64
     banks: Int64
 

@@ -16,7 +16,7 @@ _BLOCK = 248  # rows; a multiple of _UNROLL below 256
 
 
 @kernel
-def _eight_rows(a: int, step: int, arena: fb.Arena, lists: fb.Int32, high: fb.Int16, low: fb.Int16) -> None:
+def _eight_rows(a: int, step: int, arena: fb.Arena, lists: fb.Codes, high: fb.Int16, low: fb.Int16) -> None:
     """Add eight rows: each product p to ``low`` modulo 2^16 and p >> 8 to ``high``."""
     n = high.shape[0]
     index, value = lists[fb.INDEX], lists[fb.VALUE]

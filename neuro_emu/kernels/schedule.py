@@ -8,7 +8,7 @@ from neuro_emu.numerics.ops import bank_of
 
 
 @kernel
-def find_active(codes: fb.Int32, rows: int, lists: fb.Int32, counts: fb.Int64) -> None:
+def find_active(codes: fb.Codes, rows: int, lists: fb.Codes, counts: fb.Int64) -> None:
     """List the rows whose code is not 0 (the bias row always counts) and the runs of adjacent ones.
 
     Args:
@@ -37,7 +37,7 @@ def find_active(codes: fb.Int32, rows: int, lists: fb.Int32, counts: fb.Int64) -
 
 
 @kernel
-def end_list(n: int, rows: int, bias: int, index: fb.Int32, value: fb.Int32) -> int:
+def end_list(n: int, rows: int, bias: int, index: fb.Codes, value: fb.Codes) -> int:
     """Append the bias row and zero-valued padding to *n* listed rows; returns the number of active rows."""
     index[n] = rows - 1
     value[n] = bias
@@ -48,7 +48,7 @@ def end_list(n: int, rows: int, bias: int, index: fb.Int32, value: fb.Int32) -> 
 
 
 @kernel
-def update_stalls(lists: fb.Int32, counts: fb.Int64, constants: fb.Int64, ports: fb.Int64) -> int:
+def update_stalls(lists: fb.Codes, counts: fb.Int64, constants: fb.Int64, ports: fb.Int64) -> int:
     """Cycles lost to port conflicts while the active rows of one group are updated.
 
     A row read in cycle t is written in cycle t + write_delay; a read waits while its bank is being written.

@@ -66,11 +66,11 @@ def _codes(name: str, frac: int, output: Format, derivative: bool) -> tuple[int,
     return tuple(output.quantise(function(name, v)) for v in _values(frac))
 
 
-def activation_table(name: str, frac: int, output: Format) -> NDArray[np.int32]:
+def activation_table(name: str, frac: int, output: Format) -> NDArray[np.int64]:
     """Codes (256,) of f(q · 2^-frac) in the format *output*; entry q is stored at q mod 256."""
-    return np.array(_codes(name, frac, output, False), dtype=np.int32)
+    return np.array(_codes(name, frac, output, False), dtype=np.int64)
 
 
-def derivative_table(name: str, frac: int) -> NDArray[np.int32]:
+def derivative_table(name: str, frac: int) -> NDArray[np.int64]:
     """Codes (256,) of f′(q · 2^-frac) in :func:`derivative_format`, at the same addresses."""
-    return np.array(_codes(name, frac, derivative_format(name), True), dtype=np.int32)
+    return np.array(_codes(name, frac, derivative_format(name), True), dtype=np.int64)

@@ -21,7 +21,8 @@ _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 
 
-def _update_one_sign(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers from row to row)
+def _update(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers from row to row)
+    one_sign: bool,
     weights: Int16,
     delta: Int16,
     masks: Int16 | Int32,
@@ -41,9 +42,9 @@ def _update_one_sign(  # noqa: PLR0913, PLR0917  (a compiler keeps them in regis
 
     With the draw r = (high_part << split) + low_part and s = split + rest each weight becomes
     clamp(W + ((δ·x + (r ^ mask)) >> s)), computed as floor((floor((δ·x + low) / 2^split) + (high ^ mask')) / 2^rest),
-    the same number in fewer bits.
-    ``sums`` (2, CHUNK) gathers, lane by lane, the steps and what the clamp took away: counts, up to their
-    sign, where every step is 0 or ±1 with one sign. Returns 0.
+    the same number in fewer bits. ``sums`` (2, CHUNK) gathers, lane by lane, the steps that are not 0 and the weights
+    clamped; with *one_sign*, where every step is 0 or ±1 with one sign, it gathers the steps and what the clamp took:
+    the same counts, up to their sign. Returns 0.
     """
     for p in range(count):
         head = (int(delta[first + p]) * x + low_part) >> split
@@ -51,36 +52,8 @@ def _update_one_sign(  # noqa: PLR0913, PLR0917  (a compiler keeps them in regis
         total = int(weights[start + p]) + step
         kept = min(max(total, lowest), highest)
         weights[start + p] = kept
-        sums[0, p % CHUNK] += step
-        sums[1, p % CHUNK] += total - kept
-    return 0
-
-
-def _update_any_sign(  # noqa: PLR0913, PLR0917  (as above)
-    weights: Int16,
-    delta: Int16,
-    masks: Int16 | Int32,
-    sums: Int16,
-    start: int,
-    first: int,
-    count: int,
-    x: int,
-    low_part: int,
-    high_part: int,
-    split: int,
-    rest: int,
-    lowest: int,
-    highest: int,
-) -> int:
-    """Do the same for steps of any size: ``sums`` counts the steps that are not 0 and the weights clamped."""
-    for p in range(count):
-        head = (int(delta[first + p]) * x + low_part) >> split
-        step = (head + (high_part ^ int(masks[first + p]))) >> rest
-        total = int(weights[start + p]) + step
-        kept = min(max(total, lowest), highest)
-        weights[start + p] = kept
-        sums[0, p % CHUNK] += step != 0
-        sums[1, p % CHUNK] += total != kept
+        sums[0, p % CHUNK] += step if one_sign else step != 0
+        sums[1, p % CHUNK] += total - kept if one_sign else total != kept
     return 0
 
 
@@ -165,8 +138,11 @@ def _generate(bits: int, one_sign: bool, builder: Any, pointers: list[Any], numb
     return zero
 
 
-Update = Callable[..., int]
-update_one_sign16: Update = vector_op(_update_one_sign, partial(_generate, 16, True))
-update_any_sign16: Update = vector_op(_update_any_sign, partial(_generate, 16, False))
-update_one_sign32: Update = vector_op(_update_one_sign, partial(_generate, 32, True))
-update_any_sign32: Update = vector_op(_update_any_sign, partial(_generate, 32, False))
+def _vector_update(bits: int, one_sign: bool) -> Callable[..., int]:
+    return vector_op(partial(_update, one_sign), partial(_generate, bits, one_sign))
+
+
+update_one_sign16 = _vector_update(16, True)
+update_any_sign16 = _vector_update(16, False)
+update_one_sign32 = _vector_update(32, True)
+update_any_sign32 = _vector_update(32, False)

@@ -1,6 +1,6 @@
 """Each narrow or vector kernel against the plain one, and the lists of active rows and stalls against the ports."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -199,10 +199,10 @@ def _any32(weights, delta, masks, sums, at, row):
 
 
 VECTORS = {
-    "one sign, 16 bits": (_one16, vectors._update_one_sign, np.int16),
-    "any sign, 16 bits": (_any16, vectors._update_any_sign, np.int16),
-    "one sign, 32 bits": (_one32, vectors._update_one_sign, np.int32),
-    "any sign, 32 bits": (_any32, vectors._update_any_sign, np.int32),
+    "one sign, 16 bits": (_one16, partial(vectors._update, True), np.int16),
+    "any sign, 16 bits": (_any16, partial(vectors._update, False), np.int16),
+    "one sign, 32 bits": (_one32, partial(vectors._update, True), np.int32),
+    "any sign, 32 bits": (_any32, partial(vectors._update, False), np.int32),
 }
 
 

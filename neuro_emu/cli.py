@@ -198,6 +198,7 @@ def _check(args: argparse.Namespace) -> int:
     """Check configurations without running anything and print every setting, defaults filled in."""
     from neuro_emu import api
     from neuro_emu.config.dump import dump
+    from neuro_emu.report.text import memory_lines
 
     failed = 0
     for path in args.configs:
@@ -215,6 +216,8 @@ def _check(args: argparse.Namespace) -> int:
             )
         else:
             print(dump(experiment.config), end="")
+            memories = [memory.as_dict() for memory in experiment.chip.memories()]
+            print("\n" + "\n".join(f"# {line}" for line in memory_lines(memories)))
     return 2 if failed else 0
 
 

@@ -46,6 +46,14 @@ def warnings_of(config: schema.Config) -> list[str]:
         found.append(f"numerics.update_rounding: {mode} {drift}; STOCH or RND is meant for weight updates")
     if config.numerics.overflow.value == "WRAP":
         found.append("numerics.overflow: WRAP turns the largest weights into the smallest; SAT is what chips do")
+    feedback, network = config.numerics.feedback, config.network
+    if feedback.source is schema.FeedbackSource.LFSR and feedback.range is schema.FeedbackRange.KAIMING:
+        found.append("numerics.feedback.range: an LFSR fills its format; kaiming has no effect")
+    if network.initial_weights is schema.InitialWeights.ZERO and network.initial_layers is schema.InitialLayers.ALL:
+        found.append("network.initial_layers: all has no effect while initial_weights is zero")
+    rule = RULES.get(config.training.rule)
+    if rule and rule.need is not Need.ERROR and any(dense.projection for dense in network.layers):
+        found.append(f"network.layers: {rule.name} projects nothing; projection has no effect")
     return found
 
 
@@ -161,6 +169,12 @@ def _check_ends(config: schema.Config, chip: Chip, document: Document) -> None:
             f"the output layer is {output.activation}",
             "write sigmoid: the error e = y* − y_K is that of a sigmoid with binary cross-entropy",
         )
+    if chip.network.hot == 0:
+        raise document.error(
+            f"network.layers.{output.index}.dense.output",
+            f"{output.output} cannot hold a target: its largest code is 0",
+            "write u8f8",
+        )
 
 
 def _check_samples(config: schema.Config, chip: Chip, document: Document) -> None:
@@ -202,27 +216,36 @@ def _check_signs(config: schema.Config, chip: Chip, document: Document) -> None:
 
 
 def _check_options(config: schema.Config, chip: Chip, document: Document) -> None:
-    training, rule = config.training, chip.learning.rule
-    if training.error_gate is not None:
+    training, rule, hot = config.training, chip.learning.rule, chip.network.hot
+    gate, largest = training.error_gate, chip.network.output.output.high
+    if gate is not None:
         if rule.need is Need.NOTHING:
             raise document.error("training.error_gate", f"{rule.name} has no hidden learning to gate", "write null")
-        hot = chip.network.hot
-        if training.error_gate >= hot:
+        if gate >= hot:
             raise document.error(
-                "training.error_gate",
-                f"the gate never opens: e is at most {hot}",
+                "training.error_gate", f"the gate never opens: e is at most {hot}", f"choose a code below {hot}"
+            )
+        if gate < -largest:
+            raise document.error(
+                "training.error_gate", f"the gate never closes: e is at least {-largest}", "write null for no gate"
+            )
+    if training.sign_dead_zone:
+        if "sign_dead_zone" not in rule.options:
+            raise document.error(
+                "training.sign_dead_zone", f"{rule.name} does not use the sign of the error", "leave it out"
+            )
+        if training.sign_dead_zone >= hot:
+            raise document.error(
+                "training.sign_dead_zone",
+                f"every error lies in the dead zone: |e| is at most {hot}",
                 f"choose a code below {hot}",
             )
-    if training.sign_dead_zone >= chip.network.hot:
-        raise document.error(
-            "training.sign_dead_zone",
-            f"every error lies in the dead zone: |e| is at most {chip.network.hot}",
-            f"choose a code below {chip.network.hot}",
-        )
-    if training.sign_dead_zone and "sign_dead_zone" not in rule.options:
-        raise document.error(
-            "training.sign_dead_zone", f"{rule.name} does not use the sign of the error", "leave it out"
-        )
+    last = len(config.network.layers) - 1
+    for name in ("feedback", "projection"):
+        if getattr(config.network.layers[last], name) is not None:
+            raise document.error(
+                f"network.layers.{last}.dense.{name}", f"the output layer has no {name}", "leave it out"
+            )
 
 
 def _check_schedule(config: schema.Config, chip: Chip, document: Document) -> None:
@@ -248,7 +271,11 @@ def _check_schedule(config: schema.Config, chip: Chip, document: Document) -> No
 
 
 def _check_bounds(config: schema.Config, chip: Chip, document: Document) -> None:
-    """Refuse what could pass 63 bits anywhere between two registers."""
+    """Refuse what could pass 63 bits anywhere between two registers.
+
+    Label rows, gates and δ_K need no check: codes of at most 32 bits, slopes of at most 8 and exact shifts of at most
+    31 to the left stay below 2^62.
+    """
     del config
     classes, batch = chip.network.classes, chip.learning.batch
     for layer in chip.network.layers:

@@ -16,6 +16,7 @@ from neuro_emu.numerics.modes import LANE_LFSR, RND, ROW_LFSR, STOCH
 from neuro_emu.numerics.ops import add_step, byte_of, draw, lfsr, low_bits, round_shift, xorshift
 
 _LEAP = 4
+_LANE_SUM = 32767  # what one 16-bit lane of the counts holds
 _HALF_WORD = 0x80000000  # its top s bits are 2^(s−1): nearest rounding as a constant draw
 
 
@@ -82,12 +83,23 @@ def _levels(peak: int, shift: int, most: int) -> int:
 
 
 @kernel
-def _total(sums: fb.Int16) -> int:
-    """Magnitude of a sum of terms of one sign."""
+def _lane_total(lanes: fb.Int16) -> int:
     total = 0
     for lane in range(fb.CHUNK):
-        total += int(sums[lane])
-    return abs(total)
+        total += int(lanes[lane])
+    return total
+
+
+@kernel
+def _take_counts(sums: fb.Int16) -> int:
+    """Empty the lane-wise sums of the vector updates; terms of one sign count up to their sign."""
+    moved = 0
+    clamped = 0
+    for kind in range(sums.shape[0]):
+        moved += abs(_lane_total(sums[kind, 0]))
+        clamped += abs(_lane_total(sums[kind, 1]))
+    sums[:] = 0
+    return moved + (clamped << 32)
 
 
 @kernel
@@ -111,13 +123,19 @@ def update_rows(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geomet
     rest = shift - split
     low, high = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
     sums = scratch.sums16
-    sums[:] = 0
     down, up, any_sign = sums[0], sums[1], sums[2]
+    result = 0
+    chunks = positions // fb.CHUNK
+    room = _LANE_SUM
     for a in range(scratch.active[k, 0]):
         x = int(scratch.lists[k, fb.VALUE, a])
         peak = largest * abs(x)
         if peak == 0:
             continue
+        if room < chunks:
+            result += _take_counts(sums)
+            room = _LANE_SUM
+        room -= chunks
         word = int(scratch.words[a])
         r = draw(word, shift)
         r0, r1 = low_bits(r, split), r >> split
@@ -138,9 +156,7 @@ def update_rows(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geomet
         else:
             update_one_sign32(w, delta, masks32, down, at + zeros, zeros, size, x, r0, r1, split, rest, low, high)
             update_one_sign32(w, delta, masks32, up, at + ones, ones, size, x, r0, r1, split, rest, low, high)
-    moved = _total(sums[0, 0]) + _total(sums[1, 0]) + _total(sums[2, 0])
-    clamped = _total(sums[0, 1]) + _total(sums[1, 1]) + _total(sums[2, 1])
-    return moved + (clamped << 32)
+    return result + _take_counts(sums)
 
 
 @kernel
@@ -156,13 +172,19 @@ def update_columns(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geo
     for a in range(scratch.active[k, 0]):
         draws[scratch.lists[k, fb.INDEX, a]] = draw(int(scratch.words[a]), shift)
     sums = scratch.sums16
-    sums[:] = 0
+    result = 0
+    chunks = length // fb.CHUNK
+    room = _LANE_SUM
     for j in range(layers[k, fb.UNITS]):
         if scratch.delta16[j] != 0:
+            if room < chunks:
+                result += _take_counts(sums)
+                room = _LANE_SUM
+            room -= chunks
             d, mask = int(scratch.delta16[j]), int(geometry.masks32[k, j])
             at = layers[k, fb.OFFSET] + j * length
             update_any_sign32(w, codes, draws, sums[2], at, 0, length, d, 0, mask, 0, shift, low, high)
-    return _total(sums[2, 0]) + (_total(sums[2, 1]) << 32)
+    return result + _take_counts(sums)
 
 
 @kernel

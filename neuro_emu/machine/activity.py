@@ -133,7 +133,7 @@ class _ClosedForm:
             self._add(Phase.ERROR, C.CYCLES, n * groups)
             self._add(Phase.ERROR, C.ERROR_READ, n * units)
             return
-        # Comparing the outputs of the error buffer (error_sign) costs nothing; updates are counted by row.
+        # The sign of the error is stored with it, so error_sign costs nothing more; updates are counted by row.
         costs = {"label_row": self._label_row, "project": self._project, "gate": self._gate}
         for operation in self.operations:
             if operation in costs:

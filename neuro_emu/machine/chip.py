@@ -103,16 +103,19 @@ class Chip:
 
     def _error_buffer(self) -> MemoryMacro:
         output = self.network.output
-        return MemoryMacro("error", output.units, output.delta.bits, 1, "1R1W", "δ_K of the current sample")
+        signed = "sign_dead_zone" in self.learning.rule.options
+        bits = output.delta.bits + (2 if signed else 0)
+        holds = "δ_K and the sign of e" if signed else "δ_K of the current sample"
+        return MemoryMacro("error", output.units, bits, 1, "1R1W", holds)
 
     def _layer_memories(self, layer: DenseLayer) -> list[MemoryMacro]:
         lanes, banks = self.design.lanes, self.design.weight_banks
         groups = self.design.groups(layer.units)
         words = -(-groups * layer.rows // banks)
         k = layer.index
-        macros = [
-            MemoryMacro(f"weights[{k}]", words, lanes * layer.weight.bits, banks, "1RW", "W, a row of a group a word")
-        ]
+        padding = 100 - 100 * layer.units // (groups * lanes)
+        holds = "W by row and group" + (f"; {padding} % padding" if padding else "")
+        macros = [MemoryMacro(f"weights[{k}]", words, lanes * layer.weight.bits, banks, "1RW", holds)]
         if self.learning.batch > 1 and self._learns(layer):
             bits = (self.learning.batch * layer.delta.magnitude * layer.input.magnitude).bit_length() + 1
             macros.append(MemoryMacro(f"gradients[{k}]", words, lanes * bits, banks, "1RW", "mini-batch sums G"))

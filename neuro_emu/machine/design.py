@@ -61,7 +61,7 @@ class MemoryMacro:
         bits: width of a word.
         banks: number of identical macros.
         ports: ``1RW``, ``1R1W`` or ``ROM``.
-        why: what it holds.
+        holds: what is in it.
 
     """
 
@@ -70,9 +70,15 @@ class MemoryMacro:
     bits: int
     banks: int
     ports: str
-    why: str
+    holds: str
 
-    @property
-    def bytes(self) -> float:
-        """Capacity of all banks in bytes."""
-        return self.words * self.bits * self.banks / 8
+    def as_dict(self) -> dict[str, str | int]:
+        """Return the record of reports and metrics."""
+        return {
+            "name": self.name,
+            "words": self.words,
+            "bits": self.bits,
+            "banks": self.banks,
+            "ports": self.ports,
+            "holds": self.holds,
+        }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from neuro_emu.training.finished import Run
+if TYPE_CHECKING:
+    from neuro_emu.training.finished import Run
 
 _COLUMNS = 100
 _PHASES = ("load", "forward", "error", "update")
@@ -18,7 +20,7 @@ def summary(run: Run) -> str:
     lines = [*textwrap.wrap(_headline(run), _COLUMNS, subsequent_indent="  "), ""]
     lines += _accuracy(m)
     if m["training"] is not None:
-        lines += ["", *_cycles(run), "", *_accesses(m), "", *_tallies(m), "", *_memories(m)]
+        lines += ["", *_cycles(run), "", *_accesses(m), "", *_tallies(m), "", *memory_lines(m["memories"])]
     lines += ["", *_provenance(run)]
     return "\n".join(lines) + "\n"
 
@@ -126,10 +128,11 @@ def _tallies(m: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _memories(m: dict[str, Any]) -> list[str]:
-    total = sum(x["words"] * x["bits"] * x["banks"] for x in m["memories"])
+def memory_lines(memories: Sequence[dict[str, Any]]) -> list[str]:
+    """Return one line a memory, after their sum."""
+    total = sum(x["words"] * x["bits"] * x["banks"] for x in memories)
     lines = [f"memory            {total / 8192:,.1f} KiB"]
-    for x in m["memories"]:
+    for x in memories:
         size = f"{x['words'] * x['bits'] * x['banks'] / 8192:,.2f} KiB"
         banks = f"{x['banks']} × " if x["banks"] > 1 else ""
         shape = f"{banks}{x['words']} × {x['bits']} bit"

@@ -41,17 +41,7 @@ def record_of(chip: Chip, result: Result, identity: Record) -> Record:
         "tally": result.tally.as_dict() if result.tally else None,
         "training": _counted(result.training, result.train_samples),
         "inference": _counted(result.inference, result.inferences),
-        "memories": [
-            {
-                "name": m.name,
-                "words": m.words,
-                "bits": m.bits,
-                "banks": m.banks,
-                "ports": m.ports,
-                "holds": m.why,
-            }
-            for m in chip.memories()
-        ],
+        "memories": [memory.as_dict() for memory in chip.memories()],
     }
 
 

@@ -63,3 +63,9 @@ def test_the_schema_refuses_what_the_loader_refuses(section, key, value, tmp_pat
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigError):
         load(path)
+
+
+def test_the_shipped_schema_is_the_present_one(capsys):
+    main(["schema"])
+    shipped = Path(__file__).parents[2] / "configs" / "schema.json"
+    assert shipped.read_text(encoding="utf-8") == capsys.readouterr().out, "neuro-emu schema > configs/schema.json"

@@ -195,7 +195,7 @@ def _load_data(experiment: Experiment) -> Dataset:
 
 
 def _check(args: argparse.Namespace) -> int:
-    """Check configurations without running anything and print every setting, defaults filled in."""
+    """Check configurations without running anything and print every setting, defaults filled in, as YAML."""
     from neuro_emu import api
     from neuro_emu.config.dump import dump
     from neuro_emu.report.text import memory_lines
@@ -209,14 +209,13 @@ def _check(args: argparse.Namespace) -> int:
             print(f"error: {error}", file=sys.stderr)
             continue
         _warn(experiment.warnings)
-        if args.quiet or len(args.configs) > 1:
-            print(
-                f"{path}: fine"
-                f" ({experiment.chip.network}, {experiment.chip.learning.rule.name}, config {experiment.digest})"
-            )
+        chip = experiment.chip
+        fine = f"{path}: fine ({chip.network}, {chip.learning.rule.name}, config {experiment.digest})"
+        if args.quiet:
+            print(fine)
         else:
-            print(dump(experiment.config), end="")
-            memories = [memory.as_dict() for memory in experiment.chip.memories()]
+            print(f"--- # {fine}\n{dump(experiment.config)}", end="")
+            memories = [memory.as_dict() for memory in chip.memories()]
             print("\n" + "\n".join(f"# {line}" for line in memory_lines(memories)))
     return 2 if failed else 0
 

@@ -8,9 +8,14 @@ import pytest
 from strategies import small_chip
 
 from neuro_emu import rules
+from neuro_emu.config.experiment import load
+from neuro_emu.datapath.fast import FastDatapath
 from neuro_emu.datapath.program import record
+from neuro_emu.datapath.traced import TracedDatapath
+from neuro_emu.errors import ConfigError
+from neuro_emu.machine.initialise import initial_state
 from neuro_emu.numerics.formats import Format
-from neuro_emu.rules import RULES, Need
+from neuro_emu.rules import RULES, Need, Rule
 
 pytestmark = pytest.mark.integer
 
@@ -104,3 +109,16 @@ def test_an_error_gate_gives_a_label_rule_the_order_of_an_error_rule():
     layers = [k for op, k, *_ in instructions(chip_with("drtp", error_gate=10)) if op == "update"]
     assert layers == [2, 1, 0]
     assert [k for op, k, *_ in instructions(chip_with("drtp")) if op == "update"] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("path", [FastDatapath, TracedDatapath])
+def test_an_update_in_another_format_is_refused(path, monkeypatch):
+    def body(dp, k):
+        dp.update(k, dp.label_row(k))
+
+    chip = load(
+        Path(__file__).parent.parent / "configs" / "drtp_small.yaml", ["network.layers.0.dense.delta=s8f7"]
+    ).chip
+    chip = replace(chip, learning=replace(chip.learning, rule=Rule("odd", Need.LABEL, body, "odd")))
+    with pytest.raises(ConfigError, match="rule odd updates layer 0 with a signal in s4f3.* delta format is s8f7"):
+        path(chip, initial_state(chip))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neuro_emu.datapath.program import record as record_program
 from neuro_emu.datapath.words import WordTap
 from neuro_emu.kernels.plain import accumulate_row, update_row, wrap_sums
 from neuro_emu.machine.chip import Chip
@@ -59,6 +60,7 @@ class TracedDatapath:
     """
 
     def __init__(self, chip: Chip, state: ChipState, record: Record = _ignore) -> None:
+        record_program(chip)  # refuses the rule bodies that the compiled datapath refuses
         self.chip = chip
         self.state = state.copy()
         self.record = record

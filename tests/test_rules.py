@@ -120,5 +120,5 @@ def test_an_update_in_another_format_is_refused(path, monkeypatch):
         Path(__file__).parent.parent / "configs" / "drtp_small.yaml", ["network.layers.0.dense.delta=s8f7"]
     ).chip
     chip = replace(chip, learning=replace(chip.learning, rule=Rule("odd", Need.LABEL, body, "odd")))
-    with pytest.raises(ConfigError, match="rule odd updates layer 0 with a signal in s4f3.* delta format is s8f7"):
+    with pytest.raises(ConfigError, match=r"rule odd updates layer 0 with a signal in s4f3.* delta format is s8f7"):
         path(chip, initial_state(chip))

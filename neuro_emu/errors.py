@@ -19,6 +19,10 @@ class RunError(NeuroEmuError):
     """A run directory is missing, incomplete or inconsistent (exit code 2)."""
 
 
+class ToolError(NeuroEmuError):
+    """A simulator or compiler is missing or refused its input (exit code 2)."""
+
+
 class OverflowDetected(NeuroEmuError):
     """A tensor overflowed while ``numerics.strict`` is on (exit code 1)."""
 

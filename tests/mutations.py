@@ -181,7 +181,7 @@ MUTATIONS = (
     ),
     one(
         "halves joined without the carry",
-        OPS,
+        "kernels/pieces.py",
         "return (high << 8) + ((low - (high << 8)) & 0xFFFF)",
         "return (high << 8) + (low & 0xFF)",
         (*CHIP, *KERNELS),

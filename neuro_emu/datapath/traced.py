@@ -50,9 +50,12 @@ class TracedDatapath:
     Args:
         chip: what to emulate.
         state: where to start; copied.
-        record: receives every intermediate vector: z, q, y, error, delta_output, signal, projection, delta, words.
+        record: receives every intermediate vector: z, q, y, error, delta, signal, projection; per updated group the
+            lanes' deltas (lanes) and its end (updated, empty); per row its words and what is written: weights, kept
+            (a row of code 0 written back) or sums (of a mini-batch).
 
     Attributes:
+        row: row of the weight matrix that is being updated.
         state: the present state.
         counts: of training samples; ``inference_counts`` of the others.
         tally: overflows and zero updates; ``inference_tally`` likewise.
@@ -78,6 +81,7 @@ class TracedDatapath:
         self._learning = False
         self._label = 0
         self._group = 0
+        self.row = 0
 
     # --- one sample ---------------------------------------------------------------------------------
 
@@ -211,9 +215,7 @@ class TracedDatapath:
             self._delta_output[c] = saturate(aligned, output.delta.low, output.delta.high)
             self._tallied(k, st.DELTA_OVF, self._delta_output[c] != aligned)
         for group in range(self.chip.design.groups(output.units)):
-            valid = self.chip.design.valid(output.units, group)
-            self._count(Phase.ERROR, k, C.CYCLES, -(-valid // self.chip.design.activation_units))
-            self._count(Phase.ERROR, k, C.ERROR_WRITE, valid)
+            self._count(Phase.ERROR, k, C.ERROR_WRITE, self.chip.design.valid(output.units, group))
             self.record("error", k, group, self._error[self._lanes(output, group)])
             self.record("delta", k, group, self._delta_output[self._lanes(output, group)])
 
@@ -306,8 +308,10 @@ class TracedDatapath:
         batch = self.chip.learning.batch > 1
         ports = (Port.GRADIENT_READ, Port.GRADIENT_WRITE) if batch else (Port.WEIGHT_READ, Port.WEIGHT_WRITE)
         self._words.begin(k, self._group)
+        self.record("lanes", k, self._group, codes)
         update = UpdatePass(self.chip.design.weight_banks)
         for row, accessed in self._row_slots(layer):
+            self.row = row
             self._operand_read(Phase.UPDATE, layer, row)
             if not accessed:
                 update.idle()
@@ -317,14 +321,17 @@ class TracedDatapath:
                 self.counts.access(Phase.UPDATE, k, port, bank)
             self._count(Phase.UPDATE, k, C.MAC if batch else C.UPDATE, len(codes))
             x = self._input(layer, row)
-            if x == 0 and row != layer.inputs:
-                continue  # accessed for nothing: written back unchanged, no word drawn
-            if batch:
+            if x == 0 and row != layer.inputs:  # accessed for nothing: written back unchanged, no word drawn
+                stored = self.state.gradients[k] if batch else self.state.weights[k]
+                self.record("kept", k, self._group, stored[row, lanes].astype(np.int64))
+            elif batch:
                 self.state.gradients[k][row, lanes] += codes * x
+                self.record("sums", k, self._group, self.state.gradients[k][row, lanes].copy())
             else:
                 self._write(layer, row, codes * x)
         self._count(Phase.UPDATE, k, C.CYCLES, update.cycles)
         self._count(Phase.UPDATE, k, C.STALLS, update.stalls)
+        self.record("updated", k, self._group, np.zeros(0, dtype=np.int64))
 
     # --- writing weights ------------------------------------------------------------------------------
 
@@ -376,6 +383,7 @@ class TracedDatapath:
         self._words.begin(k, group)
         update = UpdatePass(self.chip.design.weight_banks)
         for row in range(layer.rows):
+            self.row = row
             bank = update.row(group * layer.rows + row)
             for port in Port:
                 self.counts.access(Phase.UPDATE, k, port, bank)
@@ -383,3 +391,4 @@ class TracedDatapath:
             self._write(layer, row, self.state.gradients[k][row, lanes])
         self._count(Phase.UPDATE, k, C.CYCLES, update.cycles)
         self._count(Phase.UPDATE, k, C.STALLS, update.stalls)
+        self.record("updated", k, group, np.zeros(0, dtype=np.int64))

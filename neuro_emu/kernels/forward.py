@@ -7,9 +7,10 @@ import numpy as np
 from neuro_emu.jit import kernel, section
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.narrow import add16, add32, mul16, mul32, shift16, wrap_add16
+from neuro_emu.kernels.pieces import join_halves
 from neuro_emu.network.state import ACCUMULATOR_OVF, PREACTIVATION_OVF
 from neuro_emu.numerics.modes import WRAP
-from neuro_emu.numerics.ops import accumulate, align, join_halves, saturate, table_address, wrap
+from neuro_emu.numerics.ops import accumulate, align, saturate, table_address, wrap
 
 _UNROLL = fb.PADDING
 _BLOCK = 248  # rows; a multiple of _UNROLL below 256

@@ -10,10 +10,11 @@ import numpy as np
 
 from neuro_emu.jit import kernel, section
 from neuro_emu.kernels import fabric as fb
+from neuro_emu.kernels.pieces import byte_of, low_bits
 from neuro_emu.kernels.vectors import update_any_sign16, update_any_sign32, update_one_sign16, update_one_sign32
 from neuro_emu.network.state import UPDATES, WEIGHT_OVF, ZERO_UPDATES
 from neuro_emu.numerics.modes import LANE_LFSR, RND, ROW_LFSR, STOCH
-from neuro_emu.numerics.ops import add_step, byte_of, draw, lfsr, low_bits, round_shift, xorshift
+from neuro_emu.numerics.ops import add_step, draw, lfsr, round_shift, xorshift
 
 _LEAP = 4
 _LANE_SUM = 32767  # what one 16-bit lane of the counts holds

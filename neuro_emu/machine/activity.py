@@ -115,7 +115,6 @@ class _ClosedForm:
         if learning and self.chip.keeps_preactivation(self.layer):
             self._add(Phase.FORWARD, C.PREACTIVATION_WRITE, n * units)
         if learning and self.is_output:
-            self._add(Phase.ERROR, C.CYCLES, n * self.activations)
             self._add(Phase.ERROR, C.ERROR_WRITE, n * units)
 
     def learn(self, active: LayerActivity) -> None:

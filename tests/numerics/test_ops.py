@@ -10,6 +10,7 @@ from environment import WITHOUT_JIT
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from neuro_emu.kernels import pieces
 from neuro_emu.kernels.update import leap, leap_table
 from neuro_emu.numerics import ops
 from neuro_emu.numerics.modes import RAW, RND, ROW_LFSR, SAT, STOCH, TRN, WRAP, Overflow, Rounding, WordSource
@@ -180,8 +181,8 @@ def test_ternary_sign_is_zero_within_the_dead_zone_and_at_its_border(zone):
 
 @given(st.integers(0, 2**62), st.integers(0, 32), st.integers(0, 3))
 def test_fields_of_a_word_are_its_digits(word, count, position):
-    assert ops.low_bits(word, count) == word % 2**count
-    assert ops.byte_of(word, position) == word // 256**position % 256
+    assert pieces.low_bits(word, count) == word % 2**count
+    assert pieces.byte_of(word, position) == word // 256**position % 256
 
 
 @given(st.integers(0, 2**20), st.sampled_from([1, 2, 4, 8, 16]))
@@ -197,7 +198,7 @@ def test_bank_of_is_the_address_modulo_the_banks(address, banks):
 def test_join_halves_rebuilds_a_sum_of_255_products(products):
     high = sum(p // 256 for p in products)
     low = naive.overflow(sum(products), True, 16, "WRAP")
-    assert ops.join_halves(high, low) == sum(products)
+    assert pieces.join_halves(high, low) == sum(products)
 
 
 # --- random words -------------------------------------------------------------------------------------

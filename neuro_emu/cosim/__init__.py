@@ -1,0 +1,1 @@
+"""The chip's RTL built by open tools and driven from Python."""

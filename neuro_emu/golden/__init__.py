@@ -1,0 +1,1 @@
+"""The golden model of the chip: what the RTL must do, in its own terms."""

@@ -1,0 +1,79 @@
+"""Every operation's RTL against its Python definition, and read without complaint by three front ends."""
+
+import numpy as np
+import op_bench
+import pyslang
+import pytest
+from op_bench import INSTANCES, OP_NAMES, OPS, SOURCES, TABLE
+from pyslang.driver import Driver
+
+from neuro_emu.cosim.tools import icarus, run_tool, verilator
+from neuro_emu.errors import ToolError
+
+MODULES = [path.stem for path in SOURCES]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return op_bench.build(tmp_path_factory.mktemp("ops_bench"))
+
+
+def test_every_operation_has_a_module_and_every_module_is_tested():
+    assert sorted(MODULES) == sorted(f"nemu_{name}" for name in OP_NAMES)
+    assert sorted(TABLE) == sorted(OP_NAMES)
+    assert all(module.widths for module in TABLE.values())
+
+
+@pytest.mark.parametrize("instance", INSTANCES, ids=lambda instance: instance.name)
+def test_operands_fit_their_ports(instance):
+    rows = instance.rows()
+    assert rows.shape[1] == len(instance.module.inputs)
+    for column, (port, wide) in zip(rows.T, instance.module.inputs, strict=True):
+        width = instance.width(wide)
+        signed = -(1 << (width - 1)) <= column.min() and column.max() < 1 << (width - 1)
+        assert signed or (column.min() >= 0 and column.max() < 1 << width), port
+
+
+@pytest.mark.parametrize("instance", INSTANCES, ids=lambda instance: instance.name)
+def test_the_module_computes_what_the_operation_defines(bench, instance):
+    rows = instance.rows()
+    expected, found = instance.expected(rows), bench(instance, rows)
+    wrong = np.flatnonzero(expected != found)
+    shown = [f"{rows[k].tolist()}: {found[k]}, not {expected[k]}" for k in wrong[:5]]
+    assert not len(wrong), f"{len(wrong)} of {len(rows)}: " + "; ".join(shown)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_verilator_has_no_complaint(module):
+    tool = verilator()
+    words = ["--lint-only", "-Wall", "-y", OPS, "--top-module", module, OPS / f"{module}.sv"]
+    run_tool([tool.binary, *words], tool.environment)  # a warning is an error
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_slang_elaborates_without_complaint(module):
+    driver = Driver()
+    driver.addStandardArgs()
+    assert driver.parseCommandLine(f'slang --top {module} -y "{OPS}" "{OPS / module}.sv"')
+    assert driver.processOptions()
+    assert driver.parseAllSources()
+    compilation = driver.createCompilation()
+    engine = driver.diagEngine
+    shown = [
+        engine.formatMessage(problem)
+        for problem in compilation.getAllDiagnostics()
+        if engine.getSeverity(problem.code, problem.location) != pyslang.DiagnosticSeverity.Ignored
+    ]
+    assert not shown
+    assert [top.name for top in compilation.getRoot().topInstances] == [module]
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("module", MODULES)
+def test_icarus_has_no_complaint(module):
+    try:
+        tool = icarus()
+    except ToolError as missing:
+        pytest.skip(str(missing))
+    words = ["-g2012", "-Wall", "-tnull", "-y", OPS, "-Y", ".sv", "-s", module, OPS / f"{module}.sv"]
+    assert not run_tool([tool.iverilog, *words])

@@ -11,7 +11,8 @@ from pathlib import Path
 from environment import WITHOUT_JIT
 from hypothesis import HealthCheck, Phase, settings
 
-sys.path.append(str(Path(__file__).parent / "datapath"))  # strategies and machines serve other folders too
+for shared in ("datapath", "cosim"):  # their strategies and machines serve other folders too
+    sys.path.append(str(Path(__file__).parent / shared))
 
 EXAMPLES = {"quick": 15, "default": 60, "thorough": 1000}
 

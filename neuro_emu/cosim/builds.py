@@ -14,7 +14,8 @@ from pathlib import Path
 from neuro_emu.cosim.cache import cached, digest
 from neuro_emu.cosim.tools import Verilator, compiler, compiler_version, icarus, run_tool, verilator
 
-_VERILATE = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--assert", "-Wall", "--prefix", "Vtop")
+_VERILATE = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--prefix", "Vtop")
+_LINT = {True: ("-Wall",), False: ("-Wno-fatal", "-Wno-lint")}
 _COMPILE = ("-std=c++20", "-O2", "-fPIC", "-pthread", "-w")
 
 
@@ -25,6 +26,7 @@ def shared_library(
     harness: Path,
     *,
     trace: bool = False,
+    lint: bool = True,
 ) -> Path:
     """Build the module *top* and the C++ file *harness*, which includes ``Vtop.h``, into one shared library.
 
@@ -34,17 +36,20 @@ def shared_library(
         parameters: values of its parameters.
         harness: C++ with the ``extern "C"`` functions to call.
         trace: make ``Vtop`` able to write VCD.
+        lint: refuse sources that ``-Wall`` warns of.
 
     Raises:
         ToolError: a tool is missing, warns (``-Wall``) or fails.
     """
     chain = _Chain(verilator(), *_compiler(), trace=trace, timing=False)
-    words = [*_VERILATE, "--cc", *chain.options, *_parameters(parameters)]
+    words = [*_VERILATE, *_LINT[lint], "--cc", *chain.options, *_parameters(parameters)]
     key = digest([*chain.identity, top, *words], [*sources, harness])
     return cached(f"{top}-{key}.so", lambda folder: chain.build(folder, words, top, sources, harness))
 
 
-def executable(sources: Sequence[Path], top: str, parameters: Mapping[str, int], *, trace: bool = False) -> Path:
+def executable(
+    sources: Sequence[Path], top: str, parameters: Mapping[str, int], *, trace: bool = False, lint: bool = True
+) -> Path:
     """Build the testbench *top*, which may use delays, into a program that runs until ``$finish``.
 
     Arguments are those of :func:`shared_library`; *trace* allows ``$dumpvars``.
@@ -53,7 +58,7 @@ def executable(sources: Sequence[Path], top: str, parameters: Mapping[str, int],
         ToolError: a tool is missing, warns (``-Wall``) or fails.
     """
     chain = _Chain(verilator(), *_compiler(), trace=trace, timing=True)
-    words = [*_VERILATE, "--cc", "--exe", "--main", *chain.options, *_parameters(parameters)]
+    words = [*_VERILATE, *_LINT[lint], "--cc", "--exe", "--main", *chain.options, *_parameters(parameters)]
     key = digest([*chain.identity, top, *words], sources)
     return cached(f"{top}-{key}.exe", lambda folder: chain.build(folder, words, top, sources, None))
 

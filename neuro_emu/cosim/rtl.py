@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuro_emu.cosim.builds import shared_library
-from neuro_emu.cosim.sources import harness, rtl_sources
 from neuro_emu.golden.build import Build
 from neuro_emu.golden.images import Image, Memory, initial_images, matrices_of
 from neuro_emu.golden.packing import pack_rows, unpack_rows
 from neuro_emu.golden.placement import Placement
 from neuro_emu.golden.registers import address
 from neuro_emu.golden.settings import COMMAND_APPLY, COMMAND_SEED, register_writes
+from neuro_emu.golden.sources import harness, rtl_sources
 from neuro_emu.golden.trace import Samples
 from neuro_emu.machine.chip import Chip
 from neuro_emu.network.state import ChipState
@@ -27,7 +27,13 @@ Int64 = NDArray[np.int64]
 UInt32 = NDArray[np.uint32]
 
 HEADER = 5
-"""Words before the data of a record: sample, kind, layer, group, cycle; of a write: sample, layer, group, row, cycle."""
+"""Words before the data: of a record sample, kind, layer, group, cycle; of a write sample, layer, group, row, cycle."""
+
+
+PATIENCE = 20_000_000
+"""Cycles after which a sample counts as one that never ends."""
+
+FAULTS = ("", "the chip does not come to an end with a sample", "a check within the RTL failed: see its message above")
 
 
 class _Run(ctypes.Structure):
@@ -45,6 +51,8 @@ class _Run(ctypes.Structure):
         ("writes", ctypes.c_void_p),
         ("writes_limit", ctypes.c_uint64),
         ("writes_count", ctypes.c_uint64),
+        ("patience", ctypes.c_uint64),
+        ("fault", ctypes.c_uint32),
     )
 
 
@@ -57,6 +65,7 @@ class Outcome:
         cycles: (samples,) clock cycles of each.
         records: (records, HEADER + trace words) as the trace port showed them.
         writes: (writes, HEADER + write words) of written rows.
+        fault: why the chip did not come to an end; empty if it did.
 
     """
 
@@ -64,13 +73,15 @@ class Outcome:
     cycles: NDArray[np.uint64]
     records: UInt32
     writes: UInt32
+    fault: str = ""
 
 
-def library(build: Build, *, waves: bool = False, sources: list[Path] | None = None) -> Path:
+def library(build: Build, *, trace: bool = True, waves: bool = False, sources: list[Path] | None = None) -> Path:
     """Compile the RTL for *build*; cached.
 
     Args:
         build: its parameters.
+        trace: with its trace port; without, it is faster by a fifth.
         waves: able to write waveforms.
         sources: other files than those of rtl_models.
 
@@ -78,7 +89,10 @@ def library(build: Build, *, waves: bool = False, sources: list[Path] | None = N
         ToolError: Verilator or the compiler is missing or fails.
 
     """
-    return shared_library(sources or rtl_sources(), "nemu_core", build.parameters, harness(), trace=waves)
+    parameters = {**build.parameters, "Trace": int(trace)}
+    return shared_library(
+        sources or rtl_sources(), "nemu_core", parameters, harness(), trace=waves, lint=sources is None
+    )
 
 
 class Rtl:
@@ -136,14 +150,14 @@ class Rtl:
 
     # --- a chip ---------------------------------------------------------------------------------------
 
-    def configure(self, chip: Chip, epoch: int = 0) -> None:
-        """Write every register of *chip* for *epoch*; neither memories nor random words change."""
-        for register, word in register_writes(chip, epoch):
+    def configure(self, chip: Chip, state: ChipState) -> None:
+        """Write every register of *chip* in *state*; memories and random words stay as they are."""
+        for register, word in register_writes(chip, state):
             self.write(register, word)
 
     def start(self, chip: Chip, state: ChipState) -> None:
         """Make the simulated chip *chip* in its initial *state*: registers, memories, seeds."""
-        self.configure(chip, state.epoch)
+        self.configure(chip, state)
         for image in initial_images(chip, self.build, state):
             self.load_image(image)
         self.write(address("command"), COMMAND_SEED)
@@ -205,9 +219,10 @@ class Rtl:
             records_limit=records,
             writes=_pointer(written) if writes else None,
             writes_limit=writes,
+            patience=PATIENCE,
         )
         self._library.chip_run(self._chip, ctypes.byref(run))
-        return Outcome(predictions, cycles, kept[: run.records_count], written[: run.writes_count])
+        return Outcome(predictions, cycles, kept[: run.records_count], written[: run.writes_count], FAULTS[run.fault])
 
     def stall(self, seed: int) -> None:
         """Let samples and results wait at random from now on; 0: never."""

@@ -40,8 +40,7 @@ Record = Callable[[str, int, int, Int64], None]
 """Called as record(what, layer, group, codes) for every intermediate vector."""
 
 
-def _ignore(what: str, layer: int, group: int, codes: Int64) -> None:
-    del what, layer, group, codes
+def _ignore(*_: object) -> None: ...
 
 
 class TracedDatapath:
@@ -50,9 +49,11 @@ class TracedDatapath:
     Args:
         chip: what to emulate.
         state: where to start; copied.
-        record: receives every intermediate vector: z, q, y, error, delta, signal, projection; per updated group the
-            lanes' deltas (lanes) and its end (updated, empty); per row its words and what is written: weights, kept
-            (a row of code 0 written back) or sums (of a mini-batch).
+        record: receives every intermediate vector: input, label, z, q, y, error, delta, signal, projection and its
+            exact sum (projected); sums that left an accumulator's range, exact (overflowed); per updated group the
+            lanes' deltas (lanes), shift, weights (held) and mini-batch sums (gradients) before a write, (rows, lanes),
+            its stalls if any (stalled) and its end (updated, empty); per row its words and what is written: weights,
+            kept (a row of code 0 written back) or sums (of a mini-batch); samples of a mini-batch to write (batch).
 
     Attributes:
         row: row of the weight matrix that is being updated.
@@ -79,9 +80,7 @@ class TracedDatapath:
         self._q = [np.zeros(la.units, dtype=np.int64) for la in layers]
         self._z = [np.zeros(la.units, dtype=np.int64) for la in layers]
         self._learning = False
-        self._label = 0
-        self._group = 0
-        self.row = 0
+        self._label = self._group = self.row = 0
 
     # --- one sample ---------------------------------------------------------------------------------
 
@@ -89,6 +88,7 @@ class TracedDatapath:
         """Learn from one sample of input codes (inputs,); returns the prediction made before learning."""
         self._begin(codes, learning=True)
         self._label = label
+        self.record("label", self.chip.network.output.index, 0, np.array([label], dtype=np.int64))
         network, need = self.chip.network, self.chip.need
         self._words = WordTap(self.chip, self.state)
         for layer in network.layers:
@@ -129,6 +129,7 @@ class TracedDatapath:
         self._count(Phase.LOAD, 0, C.INPUT_WRITE, inputs)
         units = [la.units for la in self.chip.network.layers]
         self._codes = [np.asarray(codes, dtype=np.int64), *(np.zeros(n, dtype=np.int64) for n in units)]
+        self.record("input", 0, 0, self._codes[0])
 
     def _count(self, phase: Phase, layer: int, component: C, count: int = 1) -> None:
         counts = self.counts if self._learning else self.inference_counts
@@ -150,8 +151,7 @@ class TracedDatapath:
 
     def _row_slots(self, layer: DenseLayer) -> list[tuple[int, bool]]:
         """(row, accessed) of every row slot that takes a cycle, by the zero-input mode."""
-        mode = self.chip.design.zero_input
-        slots = []
+        mode, slots = self.chip.design.zero_input, []
         for row in range(layer.rows):
             active = row == layer.inputs or self._input(layer, row) != 0
             if active or mode is not ZeroInput.SKIP:
@@ -176,11 +176,15 @@ class TracedDatapath:
                 bank = (group * layer.rows + row) % self.chip.design.weight_banks
                 counts.access(Phase.FORWARD, k, Port.WEIGHT_READ, bank)
                 self._count(Phase.FORWARD, k, C.MAC, len(sums))
-                weights = self.state.weights[k][row, lanes]
-                clamped = accumulate_row(sums, weights, self._input(layer, row), -high - 1, high, mode)
-                self._tallied(k, st.ACCUMULATOR_OVF, clamped)
+                weights, x, before = self.state.weights[k][row, lanes], self._input(layer, row), sums.copy()
+                if clamped := accumulate_row(sums, weights, x, -high - 1, high, mode):
+                    self._tallied(k, st.ACCUMULATOR_OVF, clamped)
+                    self.record("overflowed", k, group, before + weights.astype(np.int64) * x)
         self._count(Phase.FORWARD, k, C.CYCLES, PIPELINE_DRAIN)
-        self._tallied(k, st.ACCUMULATOR_OVF, wrap_sums(sums, -high - 1, high, mode))
+        exact = sums.copy()
+        if wrapped := wrap_sums(sums, -high - 1, high, mode):
+            self._tallied(k, st.ACCUMULATOR_OVF, wrapped)
+            self.record("overflowed", k, group, exact)
         self._z[k][lanes] = sums
         self.record("z", k, group, sums)
         self._activate(layer, group)
@@ -206,8 +210,7 @@ class TracedDatapath:
     def _output_error(self) -> None:
         output = self.chip.network.output
         k, shift = output.index, output.output.frac - output.delta.frac
-        self._error = np.zeros(output.units, dtype=np.int64)
-        self._delta_output = np.zeros(output.units, dtype=np.int64)
+        self._error, self._delta_output = np.zeros((2, output.units), dtype=np.int64)
         for c in range(output.units):
             target = self.chip.network.hot if c == self._label else 0
             self._error[c] = target - self._codes[k + 1][c]
@@ -260,12 +263,12 @@ class TracedDatapath:
         lanes = self._lanes(layer, self._group)
         sums = np.zeros(lanes.stop - lanes.start, dtype=np.int64)
         for c in range(classes):
-            self._count(Phase.ERROR, k, C.CYCLES)
-            self._count(Phase.ERROR, k, C.FEEDBACK_READ)
-            self._count(Phase.ERROR, k, C.ERROR_READ)
+            for component in (C.CYCLES, C.FEEDBACK_READ, C.ERROR_READ):
+                self._count(Phase.ERROR, k, component)
             self._count(Phase.ERROR, k, C.MAC, len(sums))
             sums += self.state.feedback[k][c, lanes].astype(np.int64) * int(signal.codes[c])
         self._count(Phase.ERROR, k, C.CYCLES, PROJECT_DRAIN)
+        self.record("projected", k, self._group, sums)
         projected = np.zeros_like(sums)
         for lane, total in enumerate(sums.tolist()):
             aligned = align(total, layer.feedback.frac + signal.frac - layer.projection.frac)
@@ -299,16 +302,16 @@ class TracedDatapath:
     def update(self, k: int, delta: Signal) -> None:
         """See :class:`Datapath`."""
         layer = self.chip.network.layers[k]
-        lanes = self._lanes(layer, self._group)
-        codes = delta.codes
+        lanes, codes = self._lanes(layer, self._group), delta.codes
         if delta.of_output:
             codes = codes[lanes]
             self._count(Phase.ERROR, k, C.CYCLES)
             self._count(Phase.ERROR, k, C.ERROR_READ, len(codes))
         batch = self.chip.learning.batch > 1
         ports = (Port.GRADIENT_READ, Port.GRADIENT_WRITE) if batch else (Port.WEIGHT_READ, Port.WEIGHT_WRITE)
-        self._words.begin(k, self._group)
         self.record("lanes", k, self._group, codes)
+        if not batch:
+            self._begin_writing(layer)
         update = UpdatePass(self.chip.design.weight_banks)
         for row, accessed in self._row_slots(layer):
             self.row = row
@@ -329,25 +332,29 @@ class TracedDatapath:
                 self.record("sums", k, self._group, self.state.gradients[k][row, lanes].copy())
             else:
                 self._write(layer, row, codes * x)
-        self._count(Phase.UPDATE, k, C.CYCLES, update.cycles)
-        self._count(Phase.UPDATE, k, C.STALLS, update.stalls)
-        self.record("updated", k, self._group, np.zeros(0, dtype=np.int64))
+        self._end_update(k, update)
 
     # --- writing weights ------------------------------------------------------------------------------
+
+    def _begin_writing(self, layer: DenseLayer) -> None:
+        k, lanes = layer.index, self._lanes(layer, self._group)
+        self._words.begin(k, self._group)
+        self.record("shift", k, self._group, np.array([self.chip.update_shift(layer, self.state.epoch)]))
+        self.record("held", k, self._group, self.state.weights[k][:, lanes].astype(np.int64))
+
+    def _end_update(self, k: int, update: UpdatePass) -> None:
+        self._count(Phase.UPDATE, k, C.CYCLES, update.cycles)
+        self._count(Phase.UPDATE, k, C.STALLS, update.stalls)
+        if update.stalls:
+            self.record("stalled", k, self._group, np.array([update.stalls]))
+        self.record("updated", k, self._group, np.zeros(0, dtype=np.int64))
 
     def _write(self, layer: DenseLayer, row: int, products: Int64) -> None:
         k, lanes, numerics = layer.index, self._lanes(layer, self._group), self.chip.numerics
         words = self._words.words(k, self._group, len(products))
         shift = self.chip.update_shift(layer, self.state.epoch)
-        settings = np.array(
-            [
-                shift,
-                numerics.update_rounding.code,
-                layer.weight.low,
-                layer.weight.high,
-                numerics.overflow.code,
-            ]
-        )
+        rounding, overflow = numerics.update_rounding.code, numerics.overflow.code
+        settings = np.array([shift, rounding, layer.weight.low, layer.weight.high, overflow])
         counts = np.zeros(2, dtype=np.int64)
         weights = self.state.weights[k][row, lanes]
         update_row(weights, products, words, settings, counts)
@@ -360,14 +367,14 @@ class TracedDatapath:
         self.record("weights", k, self._group, weights.astype(np.int64))
 
     def _end_sample(self) -> None:
-        if self.chip.learning.batch == 1:
-            return
-        self.state.batch_fill += 1
-        if self.state.batch_fill == self.chip.learning.batch:
-            self._apply_batch()
+        if self.chip.learning.batch > 1:
+            self.state.batch_fill += 1
+            if self.state.batch_fill == self.chip.learning.batch:
+                self._apply_batch()
 
     def _apply_batch(self) -> None:
         self._words = WordTap(self.chip, self.state)
+        self.record("batch", self.chip.network.output.index, 0, np.array([self.state.batch_fill]))
         for k in self.chip.training_order:
             layer = self.chip.network.layers[k]
             if layer is not self.chip.network.output and self.chip.learning.rule.need is Need.NOTHING:
@@ -380,7 +387,8 @@ class TracedDatapath:
     def _apply_group(self, layer: DenseLayer, group: int) -> None:
         k, lanes = layer.index, self._lanes(layer, group)
         self._group = group
-        self._words.begin(k, group)
+        self._begin_writing(layer)
+        self.record("gradients", k, group, self.state.gradients[k][:, lanes])
         update = UpdatePass(self.chip.design.weight_banks)
         for row in range(layer.rows):
             self.row = row
@@ -389,6 +397,4 @@ class TracedDatapath:
                 self.counts.access(Phase.UPDATE, k, port, bank)
             self._count(Phase.UPDATE, k, C.UPDATE, lanes.stop - lanes.start)
             self._write(layer, row, self.state.gradients[k][row, lanes])
-        self._count(Phase.UPDATE, k, C.CYCLES, update.cycles)
-        self._count(Phase.UPDATE, k, C.STALLS, update.stalls)
-        self.record("updated", k, group, np.zeros(0, dtype=np.int64))
+        self._end_update(k, update)

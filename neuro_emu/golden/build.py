@@ -69,7 +69,9 @@ class Build:
             feedback_bits=max([2, *(_bits(layer.feedback) for layer in network.hidden)]),
             code_bits=max(2, *(_code_bits(layer) for layer in network.layers)),
             delta_bits=max(2, *(max(la.delta.bits, la.projection.bits) for la in network.layers)),
-            accumulator_bits=max(chip.numerics.accumulator_bits, *(_projection_bits(chip, la) for la in network.layers)),
+            accumulator_bits=max(
+                chip.numerics.accumulator_bits, *(_projection_bits(chip, la) for la in network.layers)
+            ),
             aligned_bits=max(8, *(_aligned_bits(chip, layer) for layer in network.layers)),
             gradient_bits=max(_gradient_bits(chip, la) for la in network.layers) if chip.learning.batch > 1 else 0,
             codes=place.codes,
@@ -88,7 +90,9 @@ class Build:
     def misfits(self, chip: Chip) -> list[str]:
         """Say what of *chip* this build has no room for; empty if it holds it."""
         needed = asdict(Build.of(chip))
-        lines = [f"{name} {needed[name]} > {built} built" for name, built in asdict(self).items() if needed[name] > built]
+        lines = [
+            f"{name} {needed[name]} > {built} built" for name, built in asdict(self).items() if needed[name] > built
+        ]
         return lines + limits_of(chip)
 
     @property
@@ -122,7 +126,7 @@ class Build:
     @property
     def memory_bits(self) -> int:
         """Width of the memory port."""
-        return max(self.lanes * self.write_bits, self.lanes * self.feedback_bits, self.code_bits)
+        return max(self.lanes * self.write_bits, self.lanes * self.feedback_bits, self.code_bits, 8)
 
     @property
     def trace_bits(self) -> int:

@@ -48,7 +48,9 @@ class Image:
     bits: int
 
 
-def weight_images(chip: Chip, build: Build, matrices: list[NDArray[np.int32]] | list[Int64], memory: Memory) -> list[Image]:
+def weight_images(
+    chip: Chip, build: Build, matrices: list[NDArray[np.int32]] | list[Int64], memory: Memory
+) -> list[Image]:
     """Return one image a bank of *matrices* (one (rows, units) array a layer): weights or mini-batch sums."""
     bits = build.weight_bits if memory is Memory.WEIGHTS else build.gradient_bits
     place, banks = Placement.of(chip), chip.design.weight_banks

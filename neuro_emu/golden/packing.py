@@ -11,8 +11,9 @@ Int64 = NDArray[np.int64]
 
 def pack_rows(codes: Int64, bits: int) -> list[int]:
     """Return each row of *codes* (rows, fields), two's complement, as one number of fields · *bits* bits."""
-    fields = np.mod(codes, 1 << bits)
-    return [Array(f"uint{bits}", row).data.uint for row in fields[:, ::-1].tolist()]
+    span = 1 << bits
+    rows = ([code % span for code in reversed(row)] for row in codes.tolist())
+    return [Array(f"uint{bits}", row).data.uint for row in rows]
 
 
 def unpack_rows(words: list[int], bits: int, fields: int) -> Int64:

@@ -47,9 +47,7 @@ class Placement:
             feedback_bases.append(feedback_rows)
             if layer.feedback is not None:
                 feedback_rows += groups * chip.network.classes
-        return cls(
-            tuple(code_bases), codes, tuple(weight_bases), weight_rows, tuple(feedback_bases), feedback_rows
-        )
+        return cls(tuple(code_bases), codes, tuple(weight_bases), weight_rows, tuple(feedback_bases), feedback_rows)
 
 
 def signal_frac(chip: Chip, layer: DenseLayer) -> int:

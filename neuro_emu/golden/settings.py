@@ -1,4 +1,4 @@
-"""The registers of the RTL for one chip and epoch."""
+"""The registers of the RTL for one chip in one state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from neuro_emu.golden.registers import address, encode
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.design import ZeroInput
 from neuro_emu.network.layers import DenseLayer
-from neuro_emu.numerics.words import row_register_seed
+from neuro_emu.network.state import ChipState
 from neuro_emu.rules import Need
 
 ZERO_INPUTS = (ZeroInput.NONE, ZeroInput.GATE, ZeroInput.SKIP)
@@ -44,8 +44,8 @@ def chip_settings(chip: Chip) -> dict[str, int]:
     }
 
 
-def layer_settings(chip: Chip, layer: DenseLayer, epoch: int) -> dict[str, int]:
-    """Value of every register of one layer, by its full name."""
+def layer_settings(chip: Chip, layer: DenseLayer, state: ChipState) -> dict[str, int]:
+    """Value of every register of one layer, by its full name; the seed of its row register is what *state* holds."""
     place = Placement.of(chip)
     k = layer.index
     values = {
@@ -67,16 +67,16 @@ def layer_settings(chip: Chip, layer: DenseLayer, epoch: int) -> dict[str, int]:
         "projection_bits": layer.projection.bits,
         "project_shift": project_shift(chip, layer),
         "gate_shift": gate_shift(chip, layer),
-        "update_shift": chip.update_shift(layer, epoch),
-        "row_seed": row_register_seed(chip.learning.seed, k),
+        "update_shift": chip.update_shift(layer, state.epoch),
+        "row_seed": int(state.row_registers[k]),
     }
     return {f"layer_{name}": value for name, value in values.items()}
 
 
-def register_writes(chip: Chip, epoch: int = 0) -> list[tuple[int, int]]:
-    """(address, word) of every register that *chip* needs in *epoch*, in ascending order of addresses."""
+def register_writes(chip: Chip, state: ChipState) -> list[tuple[int, int]]:
+    """(address, word) of every register that *chip* needs to go on from *state*, in ascending order of addresses."""
     writes = [(address(name), encode(name, value)) for name, value in chip_settings(chip).items()]
     for layer in chip.network.layers:
-        for name, value in layer_settings(chip, layer, epoch).items():
+        for name, value in layer_settings(chip, layer, state).items():
             writes.append((address(name, layer.index), encode(name, value)))
     return sorted(writes)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuro_emu.datapath.traced import TracedDatapath
+from neuro_emu.golden.sites import SiteCounter
 from neuro_emu.machine.chip import Chip
 from neuro_emu.network.state import ChipState
 from neuro_emu.numerics.signature import signature_step
@@ -97,8 +98,20 @@ class Samples:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def part(self, begin: int, end: int) -> Samples:
+        """Samples *begin* … *end* − 1."""
+        return Samples(self.codes[begin:end], self.labels[begin:end], self.learn[begin:end])
 
-def golden(chip: Chip, state: ChipState, samples: Samples, *, flush: bool = False, writes: bool = False) -> Golden:
+
+def golden(
+    chip: Chip,
+    state: ChipState,
+    samples: Samples,
+    *,
+    flush: bool = False,
+    writes: bool = False,
+    sites: SiteCounter | None = None,
+) -> Golden:
     """Run the traced datapath and keep what the trace port shows.
 
     Args:
@@ -107,9 +120,10 @@ def golden(chip: Chip, state: ChipState, samples: Samples, *, flush: bool = Fals
         samples: what it is given.
         flush: write a short last batch at the end.
         writes: keep every written row as well.
+        sites: counts what fires on the way.
 
     """
-    recorder = _Recorder(chip, keep_writes=writes)
+    recorder = _Recorder(chip, keep_writes=writes, sites=sites)
     path = TracedDatapath(chip, state, recorder.record)
     recorder.path = path
     for n in range(len(samples)):
@@ -134,8 +148,8 @@ def golden(chip: Chip, state: ChipState, samples: Samples, *, flush: bool = Fals
 class _Recorder:
     """Turns the traced datapath's intermediate vectors into records in the order of the trace port."""
 
-    def __init__(self, chip: Chip, *, keep_writes: bool) -> None:
-        self.chip, self.keep_writes = chip, keep_writes
+    def __init__(self, chip: Chip, *, keep_writes: bool, sites: SiteCounter | None) -> None:
+        self.chip, self.keep_writes, self.sites = chip, keep_writes, sites
         self.golden = Golden()
         self.path: TracedDatapath | None = None
         self._sample = 0
@@ -160,6 +174,8 @@ class _Recorder:
 
     def record(self, what: str, layer: int, group: int, codes: Int64) -> None:
         """Receive what :class:`TracedDatapath` shows."""
+        if self.sites is not None:
+            self.sites.record(what, layer, group, codes)
         if what == "z":
             self._add(Kind.Z, layer, group, codes)
         elif what == "y":

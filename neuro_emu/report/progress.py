@@ -54,6 +54,15 @@ class ProgressLine:
             f"  {speed}{100 * progress.correct / progress.sample:.1f} % right  {left}"
         )
 
+    def count(self, done: int, total: int) -> None:
+        """Show how many of *total* samples are done, with rate and time left."""
+        now = time.monotonic()
+        if not self._begin:
+            self._begin, self._first = now, done
+        rate = (done - self._first) / (now - self._begin) if now > self._begin else 0.0
+        left = f"  {rate:,.0f} samples/s  {_duration((total - done) / rate)} left" if rate else ""
+        self.note(f"{done:,}/{total:,}{left}")
+
     def close(self) -> None:
         """Remove the line."""
         if self._live:

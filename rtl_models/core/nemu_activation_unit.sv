@@ -11,7 +11,8 @@ module nemu_activation_unit #(
   parameter int CodeW   = 9,
   parameter int DeltaW  = 9,
   parameter int SignalW = 9,
-  parameter int Layers  = 2
+  parameter int Layers  = 2,
+  parameter int EntryW  = (CodeW > 8) ? CodeW : 8  // of a table as the host writes it
 ) (
   input  wire logic                      clk_i,
   input  wire logic [3:0]                layer_i,
@@ -39,7 +40,7 @@ module nemu_activation_unit #(
   input  wire logic                                  table_write_i,
   input  wire logic                                  derivative_write_i,
   input  wire logic [$clog2(Layers * 256)-1:0]       table_address_i,
-  input  wire logic [CodeW-1:0]                      table_wdata_i
+  input  wire logic [EntryW-1:0]                     table_wdata_i
 );
   localparam int TableW = $clog2(Layers * 256);
   localparam logic [1:0] Table = 2'd0;
@@ -55,7 +56,7 @@ module nemu_activation_unit #(
   nemu_table_address u_address (.q_i(q), .address_o(address));
   nemu_ram_1r1w #(.Width(CodeW), .Depth(Layers * 256)) u_table (
     .clk_i(clk_i),
-    .write_i(table_write_i), .waddress_i(table_address_i), .wdata_i(table_wdata_i),
+    .write_i(table_write_i), .waddress_i(table_address_i), .wdata_i(CodeW'(table_wdata_i)),
     .read_i(activate_i && activation_i == Table), .raddress_i(TableW'({layer_i, address})), .rdata_o(entry)
   );
   always_ff @(posedge clk_i) if (activate_i) q_q <= q;
@@ -73,7 +74,7 @@ module nemu_activation_unit #(
   nemu_table_address u_derive_address (.q_i(derive_q_i), .address_o(derive_address));
   nemu_ram_1r1w #(.Width(8), .Depth(Layers * 256)) u_derivative (
     .clk_i(clk_i),
-    .write_i(derivative_write_i), .waddress_i(table_address_i), .wdata_i(table_wdata_i[7:0]),
+    .write_i(derivative_write_i), .waddress_i(table_address_i), .wdata_i(8'(table_wdata_i)),
     .read_i(derive_i), .raddress_i(TableW'({layer_i, derive_address})), .rdata_o(slope)
   );
   assign product = (SignalW + 9)'(signal_i) * (SignalW + 9)'($signed({1'b0, slope}));

@@ -8,6 +8,7 @@ module nemu_code_memory #(
   parameter int IndexW = $clog2(Codes)
 ) (
   input  wire logic                   clk_i,
+  input  wire logic                   rst_ni,    // the flags, not the codes
   input  wire logic [Units-1:0]       write_i,
   input  wire logic [IndexW-1:0]      windex_i,  // of the first code; the others follow
   input  wire logic [Units*CodeW-1:0] wdata_i,
@@ -26,8 +27,12 @@ module nemu_code_memory #(
   assign nonzero_o = nonzero_q;
 
   always_ff @(posedge clk_i) begin
-    for (int u = 0; u < Units; u++) begin
-      if (write_i[u]) nonzero_q[windex_i + IndexW'(u)] <= (wdata_i[u*CodeW +: CodeW] != '0);
+    if (!rst_ni) begin
+      nonzero_q <= '0;
+    end else begin
+      for (int u = 0; u < Units; u++) begin
+        if (write_i[u]) nonzero_q[windex_i + IndexW'(u)] <= (wdata_i[u*CodeW +: CodeW] != '0);
+      end
     end
   end
 

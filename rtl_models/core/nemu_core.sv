@@ -25,7 +25,8 @@ module nemu_core #(
   parameter int SignalW  = (FeedbackW > DeltaW) ? FeedbackW : DeltaW,
   parameter int WriteW   = (GradientW > WeightW) ? GradientW : WeightW,
   parameter int RowBits  = (Lanes * WriteW > Lanes * FeedbackW) ? Lanes * WriteW : Lanes * FeedbackW,
-  parameter int MemoryW  = (RowBits > CodeW) ? RowBits : CodeW,  // of the memory port
+  parameter int EntryW   = (CodeW > 8) ? CodeW : 8,                // of a table
+  parameter int MemoryW  = (RowBits > EntryW) ? RowBits : EntryW,  // of the memory port
   parameter int TraceW   = (AccW > 32) ? 64 : 32
 ) (
   input  wire logic clk_i,
@@ -174,13 +175,19 @@ module nemu_core #(
   logic [RowW-1:0]        code_first;
   logic [Units*CodeW-1:0] unit_codes;
   logic [CodeW-1:0]       code;
+  logic [IndexW-1:0]      code_windex, code_rindex;
+  always_comb begin
+    code_windex = IndexW'(cfg_layer_output_base) + IndexW'(code_first);
+    code_rindex = IndexW'(cfg_layer_input_base) + IndexW'(row);
+    if (load) code_windex = IndexW'(cfg_layer_input_base) + IndexW'(load_index);
+    if (idle) code_rindex = IndexW'(mem_address_i);
+  end
   nemu_code_memory #(.Units(Units), .CodeW(CodeW), .Codes(Codes)) u_codes (
-    .clk_i(clk_i), .write_i(load ? Units'(1) : code_write),
-    .windex_i(load ? IndexW'(cfg_layer_input_base) + IndexW'(load_index)
-                   : IndexW'(cfg_layer_output_base) + IndexW'(code_first)),
+    .clk_i(clk_i), .rst_ni(rst_ni), .write_i(load ? Units'(1) : code_write),
+    .windex_i(code_windex),
     .wdata_i(load ? (Units * CodeW)'($unsigned(sample_code_i)) : unit_codes),
     .read_i(idle ? (mem_valid_i && mem_select_i == 3'd5) : (issue && !bias && !apply)),
-    .rindex_i(idle ? IndexW'(mem_address_i) : IndexW'(cfg_layer_input_base) + IndexW'(row)),
+    .rindex_i(code_rindex),
     .rdata_o(code), .nonzero_o(nonzero)
   );
   assign skips = (cfg_zero_input == 2'd2) && !apply;
@@ -210,16 +217,23 @@ module nemu_core #(
 
   // --- feedback ---------------------------------------------------------------------------------------------------------
   logic [Lanes*FeedbackW-1:0] feedback;
+  logic [RowW-1:0]            feedback_class;
   logic [WideW-1:0]           feedback_row;
+  logic [FeedbackAW-1:0]      feedback_raddress;
   logic                       host_feedback;
+  always_comb begin
+    feedback_raddress = FeedbackAW'(feedback_row);
+    if (idle) feedback_raddress = FeedbackAW'(mem_address_i);
+  end
   assign host_feedback = mem_valid_i && idle && (mem_select_i == 3'd1);
-  assign feedback_row  = cfg_layer_feedback_base + feedback_base + WideW'(project ? class_index : label_q);
+  assign feedback_class = project ? class_index : label_q;
+  assign feedback_row  = cfg_layer_feedback_base + feedback_base + WideW'(feedback_class);
   nemu_ram_1r1w #(.Width(Lanes * FeedbackW), .Depth(FeedbackRows)) u_feedback (
     .clk_i(clk_i),
     .write_i(host_feedback && mem_write_i), .waddress_i(FeedbackAW'(mem_address_i)),
     .wdata_i((Lanes * FeedbackW)'(mem_wdata_i)),
     .read_i((host_feedback && !mem_write_i) || project || label_read),
-    .raddress_i(idle ? FeedbackAW'(mem_address_i) : FeedbackAW'(feedback_row)), .rdata_o(feedback)
+    .raddress_i(feedback_raddress), .rdata_o(feedback)
   );
 
   // --- lanes --------------------------------------------------------------------------------------------------------------
@@ -281,7 +295,7 @@ module nemu_core #(
     .error_group_i(delta_load ? group : class_group), .errors_o(errors), .signs_o(signs),
     .gate_open_o(gate_open), .class_o(predicted),
     .table_write_i(host_table), .derivative_write_i(host_derivative), .table_address_i(TableW'(mem_address_i)),
-    .table_wdata_i(CodeW'(mem_wdata_i))
+    .table_wdata_i(EntryW'(mem_wdata_i))
   );
 
   always_ff @(posedge clk_i) begin
@@ -348,6 +362,8 @@ module nemu_core #(
       .trace_group_o(trace_group_o), .trace_data_o(trace_data_o)
     );
   end else begin : g_no_trace
+    logic unused;
+    assign unused        = ^{activate_drain, deltas, lane_registers, row_register, draws};
     assign trace_valid_o = 1'b0;
     assign trace_kind_o  = '0;
     assign trace_layer_o = '0;

@@ -12,7 +12,8 @@ module nemu_output_stage #(
   parameter int KeptGroups  = 64,
   parameter int ErrorGroups = 4,
   parameter int RowW        = 17,
-  parameter int WideW       = 24
+  parameter int WideW       = 24,
+  parameter int EntryW      = (CodeW > 8) ? CodeW : 8
 ) (
   input  wire logic clk_i,
 
@@ -70,7 +71,7 @@ module nemu_output_stage #(
   input  wire logic                            table_write_i,
   input  wire logic                            derivative_write_i,
   input  wire logic [$clog2(Layers * 256)-1:0] table_address_i,
-  input  wire logic [CodeW-1:0]                table_wdata_i
+  input  wire logic [EntryW-1:0]               table_wdata_i
 );
   localparam int LaneW   = (Lanes > 1) ? $clog2(Lanes) : 1;
   localparam int KeptAW  = (KeptGroups > 1) ? $clog2(KeptGroups) : 1;
@@ -128,11 +129,13 @@ module nemu_output_stage #(
     assign unit_deltas_o[u*DeltaW +: DeltaW] = delta;
 
     // The output error, as its code appears: e = y* - y in all its bits, delta and sign made from it.
-    logic signed [CodeW:0] error;
-    logic signed [1:0]     sign;
-    logic                  hit;
-    assign hit   = (code_first_o + RowW'(u)) == label_i;
-    assign error = (CodeW + 1)'(hit ? hot_i : '0) - (CodeW + 1)'(y);
+    logic signed [CodeW:0]   error;
+    logic signed [CodeW-1:0] target;
+    logic signed [1:0]       sign;
+    logic                    hit;
+    assign hit    = (code_first_o + RowW'(u)) == label_i;
+    assign target = hit ? hot_i : '0;
+    assign error  = (CodeW + 1)'(target) - (CodeW + 1)'(y);
     nemu_requantise #(.InW(CodeW + 1), .MidW(MidW), .OutW(DeltaW)) u_error (
       .code_i(error), .shift_i(error_shift_i), .low_i(delta_low_i), .high_i(delta_high_i), .code_o(error_delta)
     );

@@ -37,10 +37,11 @@ module nemu_row_finder #(
   assign ahead_word = nonzero_i[IndexW'({word_ahead, 5'd0}) +: 32];
   assign any_ahead  = |ahead;
 
-  logic [IndexW:0] found;
+  logic [IndexW:0] found, distance;
   logic [16:0]     row;
   assign found = (here != '0) ? (IndexW + 1)'({word, first_here}) : (IndexW + 1)'({word_ahead, first_ahead});
-  assign row   = 17'(found - (IndexW + 1)'(base_i));
+  assign distance = found - (IndexW + 1)'(base_i);
+  assign row      = 17'(distance);
 
   // Flags behind the layer's inputs may belong to others: whatever lies there means the bias row.
   always_comb begin

@@ -112,13 +112,11 @@ module nemu_trace #(
       endcase
     end
     // Padding lanes hold whatever their memories do; they are shown as 0, their registers as they are.
-    logic shown;
-    assign shown = valid_i[l] || (trace_kind_o == 3'd4) || (trace_kind_o == 3'd6 && l == 0);
-    assign trace_data_o[l*TraceW +: TraceW] = (late ? shown_late : shown) ? field : '0;
-
-    logic valid_q, shown_late;
+    logic shown, valid_q;
     always_ff @(posedge clk_i) valid_q <= valid_i[l];
-    assign shown_late = valid_q;
+    assign shown = valid_i[l] || (trace_kind_o == 3'd4) || (trace_kind_o == 3'd6 && l == 0);
+    assign trace_data_o[l*TraceW +: TraceW] = (late ? valid_q : shown) ? field : '0;
+
   end
 endmodule
 `default_nettype wire

@@ -80,6 +80,8 @@ struct Run {
   uint64_t records_limit, records_count;
   uint32_t* writes;
   uint64_t writes_limit, writes_count;
+  uint64_t patience;       // most cycles of one sample
+  uint32_t fault;          // 1: a sample took longer; 2: the RTL stopped the simulation
 };
 
 Chip* chip_new() {
@@ -204,6 +206,7 @@ void chip_run(Chip* chip, Run* run) {
   bool started = false;
   uint64_t begin = chip->cycle, last = begin;
   run->records_count = run->writes_count = 0;
+  run->fault = 0;
 
   for (;;) {
     const bool more = sample < run->samples;
@@ -226,11 +229,13 @@ void chip_run(Chip* chip, Run* run) {
       }
       if (++beat == run->inputs) beat = 0, ++sample;
     }
-    // The last signature is shown in the first cycle after the last write.
+    if (top.result_valid_o && top.result_ready_i && results < run->samples) {
+      run->predictions[results++] = top.result_class_o;
+    }
+    // The last signature and the last prediction are shown in the first idle cycle.
     const bool over = !more && top.idle_o && results == run->samples;
     if (!over) last = chip->cycle + 1;
 
-    if (top.result_valid_o && top.result_ready_i && results < run->samples) run->predictions[results++] = top.result_class_o;
     if (top.trace_valid_o && run->records) {
       if (run->records_count < run->records_limit) {
         uint32_t* row = run->records + run->records_count * (5 + trace_words);
@@ -258,6 +263,9 @@ void chip_run(Chip* chip, Run* run) {
     }
     chip->edge();
     if (over) break;
+    if (chip->context.gotFinish()) run->fault = 2;
+    if (chip->cycle - begin > run->patience) run->fault = 1;
+    if (run->fault) break;
   }
   top.sample_valid_i = 0;
   top.result_ready_i = 1;

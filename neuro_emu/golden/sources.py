@@ -1,4 +1,4 @@
-"""Where the RTL lies: the package rtl_models, beside neuro_emu."""
+"""Where the RTL lies: the package rtl_models, installed beside neuro_emu."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def rtl_sources() -> list[Path]:
     root = rtl_root()
     folders = ("ops", "mem", "core")
     return [root / "lint.vlt", *(path for folder in folders for path in sorted((root / folder).glob("*.sv")))]
+
+
+def testbench_sources() -> list[Path]:
+    """Testbench and port-binding template of the golden vectors."""
+    return [rtl_root() / "tb" / "nemu_dut.sv", rtl_root() / "tb" / "nemu_testbench.sv"]
 
 
 def harness() -> Path:

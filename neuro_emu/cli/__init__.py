@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuro_emu import __version__
+from neuro_emu.cli.vectors import add_cosim, add_golden, cosim, golden
 from neuro_emu.errors import MismatchError, NeuroEmuError, OverflowDetected
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     test.add_argument("--json", action="store_true", help="print the record as JSON")
     test.set_defaults(verb=_eval)
+    add_golden(verbs.add_parser("golden", help="export golden vectors for an RTL", description=golden.__doc__))
+    add_cosim(verbs.add_parser("cosim", help="compare the RTL with the emulator", description=cosim.__doc__))
     data = verbs.add_parser("data", help="list, fetch, locate and verify data sets")
     _add_data(data)
     rules = verbs.add_parser("rules", help="list the learning rules", description=_rules.__doc__)
@@ -120,9 +123,9 @@ def _run(args: argparse.Namespace) -> int:
     if args.seeds < 1:
         raise NeuroEmuError(f"--seeds {args.seeds}: train at least one seed")
     experiment = api.load(args.config, args.set)
-    _warn(experiment.warnings)
+    warn(experiment.warnings)
     base = args.out or Path("runs") / _directory_name(experiment, args)
-    data = _load_data(experiment)
+    data = load_data_shown(experiment)
     first = experiment.config.training.seed
     records = []
     for seed in range(first, first + args.seeds):
@@ -177,12 +180,14 @@ def _seed_line(metrics: dict[str, object]) -> str:
     return f"seed {metrics['seed']}: test accuracy {metrics['test_accuracy']:.2f} %"
 
 
-def _warn(warnings: Sequence[str]) -> None:
+def warn(warnings: Sequence[str]) -> None:
+    """Print warnings of a configuration to standard error."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
 
 
-def _load_data(experiment: Experiment) -> Dataset:
+def load_data_shown(experiment: Experiment) -> Dataset:
+    """Load the data set, with a progress line on a terminal."""
     from neuro_emu import api
     from neuro_emu.datasets.progress import ProgressLine
 
@@ -208,7 +213,7 @@ def _check(args: argparse.Namespace) -> int:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
             continue
-        _warn(experiment.warnings)
+        warn(experiment.warnings)
         chip = experiment.chip
         fine = f"{path}: fine ({chip.network}, {chip.learning.rule.name}, config {experiment.digest})"
         if args.quiet:
@@ -264,7 +269,3 @@ def _warmup(_args: argparse.Namespace) -> int:
 
     print(f"compiled in {api.warm_up():.1f} s; cached in {jit.cache_root()}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,36 @@
+"""What `neuro-emu golden` says about the vectors that it wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from neuro_emu.golden.sets import VectorSet
+from neuro_emu.golden.sites import unreachable
+from neuro_emu.machine.chip import Chip
+
+
+def exported(chip: Chip, sets: Sequence[VectorSet], folder: Path) -> str:
+    """Return the summary: sets, sites reached, sites that no vector can reach, how to run them."""
+    lines = [f"{folder}: golden vectors of {chip.network}, {chip.learning.rule.name}", ""]
+    lines.append(f"  {'set':<18}{'samples':>8}{'records':>10}{'cycles':>12}  sites fired")
+    for vectors in sets:
+        fired = sum(count > 0 for count in vectors.sites.values())
+        lines.append(
+            f"  {vectors.name:<18}{len(vectors.samples):>8,}{len(vectors.golden.records):>10,}"
+            f"{sum(vectors.golden.cycles):>12,}  {fired} of {len(vectors.sites)}"
+        )
+    impossible = unreachable(chip)
+    total: dict[str, int] = {}
+    for vectors in sets:
+        for site, count in vectors.sites.items():
+            total[site] = total.get(site, 0) + count
+    missed = [site for site, count in total.items() if not count and site not in impossible]
+    lines.append("")
+    lines.append(
+        f"  sites: {sum(map(bool, total.values()))} fired, {len(impossible)} proved out of reach (manifest.json)"
+    )
+    if missed:
+        lines.append(f"  missed: {', '.join(missed)}")
+    lines += ["", f"  neuro-emu cosim {folder} --simulator icarus", ""]
+    return "\n".join(lines)

@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test setup lint clean
+# One more: `make cosim-epoch` trains 784-100-10 on all of MNIST in RTL simulation and in the emulator.
+.PHONY: run test setup lint cosim-epoch clean
 
 run: $(VENV)/.installed
 	$(BIN)/neuro-emu run configs/drtp_mnist.yaml
@@ -13,6 +14,9 @@ test: $(VENV)/.installed-test
 
 lint: $(VENV)/.installed-test
 	$(BIN)/python tests/everything.py --only lint
+
+cosim-epoch: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/cosim.py epoch
 
 setup: $(VENV)/.installed-test
 

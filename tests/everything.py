@@ -1,11 +1,13 @@
 """All checks of the project, one after the other: `make test` runs this file.
 
-lint, types and layering; the README's commands; the integer suite without JIT; the whole suite. Stops at the first
-step that fails and says which.
+lint, types and layering; the README's commands; the integer suite without JIT; the whole suite, RTL in Verilator
+included. Icarus and Yosys come from the system's packages: they are installed where that is allowed, and where it is
+not, what did not run is said last. Stops at the first step that fails and says which.
 """
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -30,6 +32,28 @@ STEPS = {
 }
 ENVIRONMENT = {"no-jit": {"NUMBA_DISABLE_JIT": "1"}}
 
+# Marker of tests → program that they need and the package that has it.
+PROGRAMS = {"icarus": ("iverilog", "iverilog"), "yosys": ("yosys", "yosys")}
+
+
+def missing_programs() -> list[str]:
+    """Markers of tests whose program is missing, after an attempt to install it as root on a Debian system."""
+    absent = [package for program, package in PROGRAMS.values() if not shutil.which(program)]
+    if absent and os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *absent]
+        for command in (["apt-get", "update", "-qq"], install):
+            print(f"   {' '.join(command)}", flush=True)
+            subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
+    return [marker for marker, (program, _) in PROGRAMS.items() if not shutil.which(program)]
+
+
+def without(markers: list[str], command: list[str]) -> list[str]:
+    """Deselect tests by marker in a command that runs pytest."""
+    if not markers or "pytest" not in command or "-m" in command[3:]:
+        return command
+    return [*command, "-m", " and ".join(f"not {marker}" for marker in markers)]
+
 
 def main() -> int:
     """Run the steps; returns the exit code of the first that fails."""
@@ -37,6 +61,8 @@ def main() -> int:
     parser.add_argument("--only", choices=STEPS, help="one step (default: all)")
     only = parser.parse_args().only
     begin = time.monotonic()
+    print("== programs", flush=True)
+    missing = missing_programs() if only in (None, "tests") else []
     for name, commands in STEPS.items():
         if only not in (None, name):
             continue
@@ -44,11 +70,17 @@ def main() -> int:
         started = time.monotonic()
         for command in commands:
             environment = os.environ | ENVIRONMENT.get(name, {})
-            code = subprocess.run([str(word) for word in command], cwd=ROOT, env=environment, check=False).returncode
+            words = without(missing, [str(word) for word in command])
+            code = subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
             if code:
                 print(f"FAILED in {name}: {' '.join(str(word) for word in command)}", flush=True)
                 return code
         print(f"   {name} took {time.monotonic() - started:.0f} s", flush=True)
+    for marker in missing:
+        program, package = PROGRAMS[marker]
+        print(
+            f"NOT RUN: the {marker} checks; {program} is missing and could not be installed: apt-get install {package}"
+        )
     print(f"everything passed in {time.monotonic() - begin:.0f} s")
     return 0
 

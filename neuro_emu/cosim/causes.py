@@ -39,7 +39,7 @@ def likely(scene: Scene, kind: Kind, layer: int, group: int, expected: Int64, go
     named: set[str] | None = None
     for lane in wrong:
         fits = {name for name, value in _guesses(scene, kind, layer, group, lane) if value == int(got[lane])}
-        named = fits if named is None else named & fits
+        named = fits if named is None else named.intersection(fits)
     return tuple(found + sorted(named or ()))
 
 

@@ -42,7 +42,9 @@ class Verdict:
             shown = f"\n  waveform  {self.waves}" if self.waves else ""
             return f"{self.mismatch}{shown}"
         total = [sum(getattr(c, name) for c in self.checked) for name in ("samples", "records", "cycles")]
-        names = ", ".join(c.vectors for c in self.checked)
+        natural = [c.vectors for c in self.checked if not c.vectors.startswith("adversarial")]
+        others = len(self.checked) - len(natural)
+        names = ", ".join(natural) + (f" and {others} adversarial sets" if others else "")
         return (
             f"identical: {total[0]:,} samples, {total[1]:,} trace records, {total[2]:,} clock cycles,"
             f" final weights ({names}; {self.simulator})"

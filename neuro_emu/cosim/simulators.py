@@ -82,7 +82,7 @@ class LibrarySimulator:
         """See :class:`Simulator`."""
         from neuro_emu.cosim.tools import verilator
 
-        return f"Verilator {verilator().version}"
+        return verilator().version
 
     def shows(self, vectors: VectorSet) -> Shows:
         """Run one set and return everything that the chip shows."""

@@ -56,7 +56,7 @@ class TestbenchSimulator:
     @property
     def name(self) -> str:
         """See :class:`~neuro_emu.cosim.simulators.Simulator`."""
-        tool = f"Icarus {icarus().version}" if self.use_icarus else f"Verilator {verilator().version}"
+        tool = icarus().version.removesuffix(" ()") if self.use_icarus else verilator().version
         return f"{tool}, SystemVerilog testbench"
 
     @cached_property
@@ -144,8 +144,10 @@ class TestbenchSimulator:
             return self._weights_mismatch(vectors, fields)
         if what in {"hang", "port"}:
             text = "a check within the RTL failed" if what == "port" else "the chip does not come to an end"
-            numbers = {name: int(fields[name]) for name in ("sample", "cycle", "bank") if name in fields}
-            return Mismatch(text, None, None, 32, vectors.name, **numbers)
+            sample, cycle, bank = (
+                int(fields[name]) if name in fields else None for name in ("sample", "cycle", "bank")
+            )
+            return Mismatch(text, None, None, 32, vectors.name, sample, cycle=cycle, bank=bank)
         names = {
             "prediction": "prediction",
             "cycles": "clock cycles of a sample",

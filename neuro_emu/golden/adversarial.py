@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuro_emu.datapath.traced import TracedDatapath
-from neuro_emu.golden.proposals import STIMULI, Proposal, Proposer, stimulus
+from neuro_emu.golden.proposals import Proposal, Proposer
+from neuro_emu.golden.reach import unlikely
 from neuro_emu.golden.sites import SiteCounter, unreachable
+from neuro_emu.golden.stimuli import STIMULI, stimulus
 from neuro_emu.golden.trace import Samples
 from neuro_emu.machine.chip import Chip
 from neuro_emu.network.state import ChipState
@@ -47,10 +49,11 @@ def adversarial(chip: Chip, seed: int) -> list[tuple[str, ChipState, Samples]]:
     return _Search(chip, seed).run()
 
 
-def missed(chip: Chip, counts: dict[str, int]) -> list[str]:
-    """Sites that *counts* say did not fire and that no bound proves out of reach."""
-    proven = unreachable(chip)
-    return [site for site, count in counts.items() if not count and site not in proven]
+def missed(chip: Chip, counts: dict[str, int]) -> dict[str, str]:
+    """Sites that *counts* say did not fire and that no bound proves out of reach → what is known of them."""
+    proven, chances = unreachable(chip), unlikely(chip)
+    left = [site for site, count in counts.items() if not count and site not in proven]
+    return {site: chances.get(site, "not found by the search") for site in left}
 
 
 class _Search:
@@ -62,6 +65,7 @@ class _Search:
         self.proposer = Proposer(chip, self.rng)
         proven = unreachable(chip)
         self.counts = {site: 0 for site in SiteCounter(chip).counts if site not in proven}
+        self._hoped = unlikely(chip)
         self._wish = {site: 1 if site.startswith("label") else WISH for site in self.counts}
         self.episodes: list[tuple[str, ChipState, Samples]] = []
         self._rows = sum(chip.design.groups(la.units) * la.rows for la in chip.network.layers)
@@ -73,9 +77,9 @@ class _Search:
         for number in range(_MOST_PROPOSALS):
             needs = self._needs()
             late = self._work > budget // 3 or number > _MOST_PROPOSALS // 3
-            if not needs or self._work > budget or (late and all(self.counts.values())):
+            if not needs or self._work > budget or (late and not self._open()):
                 break
-            epoch = epochs[0] if number % 3 or len(epochs) == 1 else int(self.rng.choice(epochs))
+            epoch = int(self.rng.choice(epochs)) if self._failures or number % 3 == 2 else epochs[0]
             kind = STIMULI[number % len(STIMULI)]
             proposal = self.proposer.propose(needs, kind, epoch)
             self._try(proposal, self._samples(proposal), f"adversarial_{number:03d}_{kind}")
@@ -84,6 +88,10 @@ class _Search:
             samples = [Stimulus(self._codes(), label, True) for label in labels]
             self._try(self.proposer.propose({}, "random", epochs[0]), samples, "adversarial_labels")
         return self.episodes
+
+    def _open(self) -> list[str]:
+        """Sites that have never fired and do not wait for a rare random word."""
+        return [site for site, count in self.counts.items() if not count and site not in self._hoped]
 
     def _needs(self) -> dict[str, int]:
         """Sites in need; while some have never fired, those alone. Classes that are left over come last."""

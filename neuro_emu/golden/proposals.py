@@ -22,6 +22,7 @@ from neuro_emu.golden.site_names import (
     seen_ties,
     step_events,
 )
+from neuro_emu.golden.stimuli import stimulus
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.initialise import initial_state
 from neuro_emu.network.layers import DenseLayer
@@ -33,7 +34,6 @@ from neuro_emu.numerics.tables import ENTRIES, activation_table, derivative_tabl
 Bool = NDArray[np.bool_]
 Masks = dict[str, Bool]
 
-STIMULI = ("powers", "random", "sparse", "single", "max", "alternating", "mixed", "zero")
 _MOST_PRODUCTS = 1 << 20
 _NEURONS_AIMED = 48
 _ROWS_SEEN = 48
@@ -55,28 +55,6 @@ class Proposal:
     codes: NDArray[np.uint8]
     label: int
     times: int
-
-
-def stimulus(rng: Generator, chip: Chip, kind: str) -> NDArray[np.uint8]:
-    """Input codes (inputs,) of one of the :data:`STIMULI`."""
-    n, high = chip.network.inputs, chip.network.layers[0].input.high
-    random = rng.integers(0, high + 1, n)
-    powers = 2 ** rng.integers(0, high.bit_length(), n)
-    if kind == "max":
-        codes = np.full(n, high)
-    elif kind == "zero":
-        codes = np.zeros(n, dtype=np.int64)
-    elif kind == "single":
-        codes = np.where(np.arange(n) == rng.integers(0, n), rng.choice(powers), 0)
-    elif kind == "alternating":
-        codes = np.where(np.arange(n) % 2 == rng.integers(0, 2), high, 0)
-    elif kind == "sparse":
-        codes = np.where(rng.random(n) < rng.choice([0.1, 0.3, 0.6]), random, 0)
-    elif kind == "mixed":
-        codes = rng.choice(np.stack([random, powers, np.zeros(n, dtype=np.int64), np.full(n, high)]))
-    else:
-        codes = powers if kind == "powers" else random
-    return codes.astype(np.uint8)
 
 
 def _changes(table: Int64) -> Int64:
@@ -173,7 +151,7 @@ class Proposer:
         order = indices[self.rng.permutation(len(indices))]
         of_kind = {v: order[values[order] == v] for v in kinds.tolist()}
         picked = [of_kind[v] for v in self.rng.choice(kinds, count).tolist()]
-        return np.array([same[int(self.rng.integers(0, same.size))] for same in picked], dtype=np.int64)
+        return np.array([self.rng.choice(same) for same in picked], dtype=np.int64)
 
     # --- forward --------------------------------------------------------------------------------------
 
@@ -187,7 +165,12 @@ class Proposer:
             chosen = self._outputs(layer, label, pool, q, masks)
             self._equal(z, chosen)
         else:
-            chosen = self._any(self._tables[layer.index][q % ENTRIES], layer.units)
+            y = self._tables[layer.index][q % ENTRIES]
+            if self.rng.random() < 0.2:  # the layers behind this one reach furthest from equal extremes
+                furthest = y == self.rng.choice([y.min(), y.max()])
+                chosen = self._any(y, layer.units, furthest)
+                return pool[:, chosen], q[chosen]
+            chosen = self._any(y, layer.units)
             for neuron in self.rng.permutation(layer.units)[:_NEURONS_AIMED]:
                 best = self._choose(masks)
                 if best is None:

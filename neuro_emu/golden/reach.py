@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import gcd
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neuro_emu.datapath.program import record as record_program
 from neuro_emu.golden.numbers import Numbers, align
-from neuro_emu.golden.site_names import Int64, bends, is_gated, rounds_up, sites_of, step_events, update_shifts
+from neuro_emu.golden.site_names import (
+    MEANINGS,
+    Int64,
+    bends,
+    is_gated,
+    rounds_up,
+    sites_of,
+    step_events,
+    update_shifts,
+)
 from neuro_emu.kernels.fabric import OP_GATE, OP_LABEL_ROW, OP_PROJECT, OP_SIGN, OP_UPDATE
 from neuro_emu.kernels.learn import DELTA_OUTPUT
 from neuro_emu.machine.chip import Chip
@@ -20,6 +29,9 @@ from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Overflow, Rounding
 from neuro_emu.numerics.ops import table_address, ternary_sign
 from neuro_emu.numerics.tables import activation_table, derivative_table
+
+_RARE = Fraction(1, 1 << 12)
+_UPDATE_SITES = [site for site in MEANINGS if site.startswith(("weight_", "update_")) and "_row_" not in site]
 
 
 def unreachable(chip: Chip) -> dict[str, str]:
@@ -43,12 +55,18 @@ class _Error:
         return Numbers.of(points)
 
 
+def unlikely(chip: Chip) -> dict[str, str]:
+    """Sites of *chip* that are not out of reach, but need a random word that is rare at best → how rare."""
+    return _Proof(chip).chances
+
+
 class _Proof:
     """Follows sets of numbers through the chip and notes the sites that they miss."""
 
     def __init__(self, chip: Chip) -> None:
         self.chip = chip
         self.claims: dict[str, str] = {}
+        self.chances: dict[str, str] = {}
         self._exists = set(sites_of(chip))
         layers = chip.network.layers
         self._codes = [Numbers.of(range(layers[0].input.high + 1))]
@@ -263,7 +281,7 @@ class _Proof:
         """Claim what no epoch's shift lets *products* do; None: nothing is ever written."""
         rounding, overflow = self.chip.numerics.update_rounding, self.chip.numerics.overflow
         shifts = update_shifts(self.chip, layer)
-        fired: set[str] = set()
+        best: dict[str, Fraction] = {}
         weight = layer.weight
         for shift in shifts if products is not None else ():
             assert products is not None
@@ -271,23 +289,18 @@ class _Proof:
             span = weight.high - weight.low
             floor = values // (1 << shift)
             seen = (overflow is Overflow.WRAP) | ((floor >= -span) & (floor < span))
-            for site, possible in _possible_events(rounding, values, shift).items():
-                fired |= {site} if (possible & seen).any() else set()
-            most = (1 << shift) - 1 if rounding is Rounding.STOCH else 0
-            fired |= {"weight_high", "weight_wrap"} if _step(rounding, products.high, shift, most) > 0 else set()
-            fired |= {"weight_low", "weight_wrap"} if _step(rounding, products.low, shift, 0) < 0 else set()
-        bounds = (
-            "no weight is ever written" if products is None else f"products lie in {products.low:,} … {products.high:,}"
-        )
+            found = {site: int(np.max(draws * seen)) for site, draws in _draws_for(rounding, values, shift).items()}
+            found |= _draws_that_move(rounding, products, shift)
+            for site, draws in found.items():
+                best[site] = max(best.get(site, Fraction(0)), Fraction(draws, 1 << shift))
+        bounds = f"products lie in {products.low:,} … {products.high:,}" if products else "no weight is ever written"
         reason = f"{bounds}, shifts are {', '.join(map(str, sorted(shifts)))}"
-        for site in (
-            "weight_high",
-            "weight_low",
-            "weight_wrap",
-            *_possible_events(rounding, np.zeros(1, dtype=np.int64), 1),
-        ):
-            if site not in fired:
+        for site in _UPDATE_SITES:
+            chance = best.get(site, Fraction(0))
+            if not chance:
                 self._claim(site, layer, reason)
+            elif chance < _RARE and f"{site}[{layer.index}]" in self._exists:
+                self.chances[f"{site}[{layer.index}]"] = f"{reason}: at best one word in {int(1 / chance):,} does it"
 
     def _stalls(self, layer: DenseLayer, *, learns_from: bool) -> None:
         mode, banks, codes = self.chip.design.zero_input, self.chip.design.weight_banks, self._codes[layer.index]
@@ -312,21 +325,28 @@ def _source(q: int, shift: int, sums: Numbers) -> tuple[int, int]:
     return (sums.low if q == -128 else low), (sums.high if q == 127 else high)
 
 
-def _step(rounding: Rounding, product: int, shift: int, draw: int) -> int:
-    """Step of one product."""
-    values = np.array([product], dtype=np.int64)
-    up = rounds_up(rounding, values, shift, np.array([draw], dtype=np.int64))
-    return product // (1 << shift) + int(up[0])
+def _draws_that_move(rounding: Rounding, products: Numbers, shift: int) -> dict[str, int]:
+    """Of 2^shift draws, how many can move a weight beyond either end of its format."""
+    unit = 1 << shift
+    if rounding is Rounding.STOCH:
+        up, down = min(max(products.high, 0), unit), min(max(-products.low, 0), unit)
+    else:
+        ends = np.array([products.high, products.low], dtype=np.int64)
+        steps = ends // unit + rounds_up(rounding, ends, shift, np.zeros_like(ends))
+        up, down = unit * int(steps[0] > 0), unit * int(steps[1] < 0)
+    return {"weight_high": up, "weight_low": down, "weight_wrap": max(up, down)}
 
 
-def _possible_events(rounding: Rounding, products: Int64, shift: int) -> dict[str, NDArray[np.bool_]]:
-    """Update sites that each product can fire with some draw."""
+def _draws_for(rounding: Rounding, products: Int64, shift: int) -> dict[str, Int64]:
+    """Of 2^shift draws, how many fire each update site with each product."""
+    unit = 1 << shift
     if rounding is not Rounding.STOCH:
-        return step_events(rounding, products, shift, np.zeros_like(products))
-    dropped = products % (1 << shift)
+        events = step_events(rounding, products, shift, np.zeros_like(products))
+        return {site: fired * unit for site, fired in events.items()}
+    dropped = products % unit
     return {
-        "update_round_up": dropped != 0,
-        "update_round_down": dropped != 0,
-        "update_last_bit": dropped % 2 == 1,
-        "update_zero_product": (products == 0) & (shift > 0),
+        "update_round_up": dropped,
+        "update_round_down": np.where(dropped != 0, unit - dropped, 0),
+        "update_last_bit": dropped % 2 * 2,
+        "update_zero_product": (products == 0) * (unit - 1),
     }

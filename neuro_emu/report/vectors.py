@@ -13,11 +13,11 @@ from neuro_emu.machine.chip import Chip
 def exported(chip: Chip, sets: Sequence[VectorSet], folder: Path) -> str:
     """Return the summary: sets, sites reached, sites that no vector can reach, how to run them."""
     lines = [f"{folder}: golden vectors of {chip.network}, {chip.learning.rule.name}", ""]
-    lines.append(f"  {'set':<18}{'samples':>8}{'records':>10}{'cycles':>12}  sites fired")
+    lines.append(f"  {'set':<28}{'samples':>8}{'records':>10}{'cycles':>12}  sites fired")
     for vectors in sets:
         fired = sum(count > 0 for count in vectors.sites.values())
         lines.append(
-            f"  {vectors.name:<18}{len(vectors.samples):>8,}{len(vectors.golden.records):>10,}"
+            f"  {vectors.name:<28}{len(vectors.samples):>8,}{len(vectors.golden.records):>10,}"
             f"{sum(vectors.golden.cycles):>12,}  {fired} of {len(vectors.sites)}"
         )
     impossible = unreachable(chip)
@@ -30,7 +30,7 @@ def exported(chip: Chip, sets: Sequence[VectorSet], folder: Path) -> str:
     lines.append(
         f"  sites: {sum(map(bool, total.values()))} fired, {len(impossible)} proved out of reach (manifest.json)"
     )
-    if missed:
+    if missed and len(sets) > 1:
         lines.append(f"  missed: {', '.join(missed)}")
     lines += ["", f"  neuro-emu cosim {folder} --simulator icarus", ""]
     return "\n".join(lines)

@@ -123,7 +123,7 @@ SHALLOW = {
             "weight_read": [5 + 4, 4 + 5],
         }
     ],
-    "error": [{"cycles": (2 + 1) + (1 + 1), "error_read": 3, "error_write": 3}],
+    "error": [{"cycles": 1 + 1, "error_read": 3, "error_write": 3}],
     "update": [
         {
             "cycles": 14 + 14,  # the table above, for each group
@@ -188,7 +188,7 @@ DFA = {
             "mac": 2 * 3,
             "gate": 3,
         },
-        {"cycles": 1 + 1, "error_read": 2, "error_write": 2},
+        {"cycles": 1, "error_read": 2, "error_write": 2},
     ],
     "update": [
         {

@@ -2,12 +2,10 @@
 
 import numpy as np
 import op_bench
-import pyslang
 import pytest
+from lint import icarus_complaints, slang_complaints, verilator_lint
 from op_bench import INSTANCES, OP_NAMES, OPS, SOURCES, TABLE
-from pyslang.driver import Driver
 
-from neuro_emu.cosim.tools import icarus, run_tool, verilator
 from neuro_emu.errors import ToolError
 
 MODULES = [path.stem for path in SOURCES]
@@ -45,35 +43,19 @@ def test_the_module_computes_what_the_operation_defines(bench, instance):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_verilator_has_no_complaint(module):
-    tool = verilator()
-    words = ["--lint-only", "-Wall", "-y", OPS, "--top-module", module, OPS / f"{module}.sv"]
-    run_tool([tool.binary, *words], tool.environment)  # a warning is an error
+    verilator_lint(module, "-y", OPS, OPS / f"{module}.sv")
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_slang_elaborates_without_complaint(module):
-    driver = Driver()
-    driver.addStandardArgs()
-    assert driver.parseCommandLine(f'slang --top {module} -y "{OPS}" "{OPS / module}.sv"')
-    assert driver.processOptions()
-    assert driver.parseAllSources()
-    compilation = driver.createCompilation()
-    engine = driver.diagEngine
-    shown = [
-        engine.formatMessage(problem)
-        for problem in compilation.getAllDiagnostics()
-        if engine.getSeverity(problem.code, problem.location) != pyslang.DiagnosticSeverity.Ignored
-    ]
-    assert not shown
-    assert [top.name for top in compilation.getRoot().topInstances] == [module]
+    assert not slang_complaints(module, f'-y "{OPS}" "{OPS / module}.sv"')
 
 
 @pytest.mark.icarus
 @pytest.mark.parametrize("module", MODULES)
 def test_icarus_has_no_complaint(module):
     try:
-        tool = icarus()
+        complaints = icarus_complaints(module, "-y", OPS, "-Y", ".sv", OPS / f"{module}.sv")
     except ToolError as missing:
         pytest.skip(str(missing))
-    words = ["-g2012", "-Wall", "-tnull", "-y", OPS, "-Y", ".sv", "-s", module, OPS / f"{module}.sv"]
-    assert not run_tool([tool.iverilog, *words])
+    assert not complaints

@@ -22,6 +22,7 @@ WISH = 3
 _ROWS_OF_WORK = 60_000
 _SAMPLES_OF_WORK = 40
 _MOST_PROPOSALS = 120
+_MOST_REPEATS = 4
 _PATIENCE = 6
 _LONGEST = 96
 
@@ -81,13 +82,22 @@ class _Search:
                 break
             epoch = int(self.rng.choice(epochs)) if self._failures or number % 3 == 2 else epochs[0]
             kind = STIMULI[number % len(STIMULI)]
-            proposal = self.proposer.propose(needs, kind, epoch)
+            proposal = self._proposal(needs, kind, epoch)
             self._try(proposal, self._samples(proposal), f"adversarial_{number:03d}_{kind}")
         labels = [c for c in range(self.chip.network.classes) if not self.counts[f"label[{c}]"]]
         if labels:
             samples = [Stimulus(self._codes(), label, True) for label in labels]
             self._try(self.proposer.propose({}, "random", epochs[0]), samples, "adversarial_labels")
         return self.episodes
+
+    def _proposal(self, needs: dict[str, int], kind: str, epoch: int) -> Proposal:
+        """Return the first of a few proposals that promises something."""
+        proposal = self.proposer.propose(needs, kind, epoch)
+        for _ in range(_MOST_REPEATS):
+            if proposal.serves:
+                break
+            proposal = self.proposer.propose(needs, str(self.rng.choice(STIMULI)), epoch)
+        return proposal
 
     def _open(self) -> list[str]:
         """Sites that have never fired and do not wait for a rare random word."""

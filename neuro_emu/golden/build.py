@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
-from neuro_emu.golden.placement import CODE_ALIGNMENT, Placement
+from neuro_emu.golden.placement import Placement, gate_shift, project_shift
 from neuro_emu.machine.chip import Chip
-from neuro_emu.machine.design import ZeroInput
 from neuro_emu.network.layers import DenseLayer
 from neuro_emu.numerics import SEMANTICS_VERSION
 
@@ -66,7 +65,7 @@ class Build:
             units=min(design.activation_units, design.lanes),
             layers=len(network.layers),
             weight_bits=max(2, *(layer.weight.bits for layer in network.layers)),
-            feedback_bits=max([2, *(_bits(layer.feedback) for layer in network.hidden)]),
+            feedback_bits=max([2, *(layer.feedback.bits for layer in network.hidden if layer.feedback)]),
             code_bits=max(2, *(_code_bits(layer) for layer in network.layers)),
             delta_bits=max(2, *(max(la.delta.bits, la.projection.bits) for la in network.layers)),
             accumulator_bits=max(
@@ -108,7 +107,7 @@ class Build:
             "CodeW": self.code_bits,
             "DeltaW": self.delta_bits,
             "AccW": self.accumulator_bits,
-            "MidW": max(self.aligned_bits, self.accumulator_bits + 1),
+            "MidW": max(self.aligned_bits, self.accumulator_bits + 1, max(self.feedback_bits, self.delta_bits) + 9),
             "GradientW": self.gradient_bits,
             "Codes": self.codes,
             "WeightRows": self.weight_rows,
@@ -144,8 +143,6 @@ def limits_of(chip: Chip) -> list[str]:
         found.append(f"error_gate {gate}; its register has 32 bits")
     if chip.learning.rule.name not in RULES_BUILT:
         found.append(f"rule {chip.learning.rule.name}; the RTL learns with {', '.join(RULES_BUILT)}")
-    if chip.design.zero_input not in ZeroInput:
-        found.append(f"zero_input {chip.design.zero_input}")
     if chip.design.weight_banks > 1 << 6:
         found.append(f"{chip.design.weight_banks} weight banks; the row path has room for 64")
     return found
@@ -155,12 +152,8 @@ RULES_BUILT = ("shallow", "drtp", "dfa", "sdfa")
 """Rules of the RTL, in the order of its `signal` register."""
 
 
-def _bits(storage: object) -> int:
-    return int(getattr(storage, "bits", 0))
-
-
 def _code_bits(layer: DenseLayer) -> int:
-    """Width of the widest code around a layer as a signed number; the bias code counts."""
+    """Width of the widest code around a layer as a signed number."""
     return max(fmt.bits + (not fmt.signed) for fmt in (layer.input, layer.output))
 
 
@@ -182,8 +175,6 @@ def _gradient_bits(chip: Chip, layer: DenseLayer) -> int:
 
 def _aligned_bits(chip: Chip, layer: DenseLayer) -> int:
     """Width after the widest left shift of anything that is requantised."""
-    from neuro_emu.golden.placement import gate_shift, project_shift
-
     acc = min(chip.numerics.accumulator_bits, _signed_bits(layer.accumulator_bound))
     widths = [acc - min(layer.preactivation_shift, 0)]
     widths.append(8 - min(layer.table_frac - layer.output.frac, 0))
@@ -195,5 +186,3 @@ def _aligned_bits(chip: Chip, layer: DenseLayer) -> int:
         widths.append(_projection_bits(chip, layer) - min(project_shift(chip, layer), 0))
     return max(widths)
 
-
-assert CODE_ALIGNMENT == 32  # one word of the row finder

@@ -48,11 +48,13 @@ def mixture(rng: Generator, storage: Format, factors: Int64, count: int) -> Int6
 
 
 def _rows(rng: Generator, factors: Int64, count: int) -> Int64:
-    """(4, count) rows that meet factors other than 0, those with large ones first."""
+    """(4, count) rows that meet factors other than 0, those with large ones first, one of the smallest last."""
     met = np.flatnonzero(factors)
     if not len(met):
         return np.zeros((0, count), dtype=np.int64)
     rows = met[rng.integers(0, len(met), (_ROWS_AIMED, count))]
+    sizes = np.abs(factors[met])
+    rows[-1] = rng.choice(met[sizes == sizes.min()], count)
     order = np.argsort(-np.abs(factors[rows]), axis=0, kind="stable")
     return np.take_along_axis(rows, order, axis=0)
 

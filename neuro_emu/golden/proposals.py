@@ -48,6 +48,7 @@ class Proposal:
         codes: (inputs,) input codes.
         label: class.
         times: how often the sample comes before the update that it was made for.
+        serves: firings of sites in need that are expected of it.
 
     """
 
@@ -55,6 +56,7 @@ class Proposal:
     codes: NDArray[np.uint8]
     label: int
     times: int
+    serves: int
 
 
 def _changes(table: Int64) -> Int64:
@@ -115,7 +117,7 @@ class Proposer:
             state.feedback[layer.index][:] = special_codes(self.rng, layer.feedback, shape)
             if learns(self.chip, layer):
                 self._feedback(layer, state, label, self._signal(error))
-        return Proposal(state, codes, label, self._times)
+        return Proposal(state, codes, label, self._times, sum(needs.values()) - sum(self._needs.values()))
 
     # --- choosing -------------------------------------------------------------------------------------
 

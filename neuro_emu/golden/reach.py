@@ -30,7 +30,7 @@ from neuro_emu.numerics.modes import Overflow, Rounding
 from neuro_emu.numerics.ops import table_address, ternary_sign
 from neuro_emu.numerics.tables import activation_table, derivative_table
 
-_RARE = Fraction(1, 1 << 12)
+_RARE = Fraction(1, 1 << 8)
 _UPDATE_SITES = [site for site in MEANINGS if site.startswith(("weight_", "update_")) and "_row_" not in site]
 
 

@@ -37,11 +37,11 @@ class VectorSet:
     sites: dict[str, int] = field(default_factory=dict)
 
 
-def vector_set(chip: Chip, name: str, state: ChipState, samples: Samples, *, writes: bool = False) -> VectorSet:
+def vector_set(chip: Chip, name: str, state: ChipState, samples: Samples) -> VectorSet:
     """Run the traced datapath over *samples* and keep everything."""
     sites = SiteCounter(chip)
     flush = chip.learning.batch > 1
-    result = golden(chip, state, samples, flush=flush, writes=writes, sites=sites)
+    result = golden(chip, state, samples, flush=flush, sites=sites)
     return VectorSet(name, state, samples, flush, result, dict(sites.counts))
 
 

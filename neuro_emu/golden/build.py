@@ -185,4 +185,3 @@ def _aligned_bits(chip: Chip, layer: DenseLayer) -> int:
         widths.append(signal + 9 - min(gate_shift(chip, layer), 0))
         widths.append(_projection_bits(chip, layer) - min(project_shift(chip, layer), 0))
     return max(widths)
-

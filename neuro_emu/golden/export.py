@@ -17,12 +17,13 @@ from neuro_emu.config.dump import dump
 from neuro_emu.config.experiment import Experiment, load_text
 from neuro_emu.errors import RunError
 from neuro_emu.files import json_text
+from neuro_emu.golden.adversarial import missed
 from neuro_emu.golden.build import Build, limits_of
 from neuro_emu.golden.files import set_files
 from neuro_emu.golden.layout import FILES, RECORD, TRACE_KINDS
-from neuro_emu.golden.sets import VectorSet
+from neuro_emu.golden.sets import VectorSet, total_sites
 from neuro_emu.golden.settings import chip_settings, layer_settings
-from neuro_emu.golden.sites import unreachable
+from neuro_emu.golden.sites import MEANINGS, unreachable
 from neuro_emu.golden.sources import rtl_sources, testbench_sources
 from neuro_emu.machine.chip import Chip
 from neuro_emu.numerics import SEMANTICS_VERSION
@@ -231,6 +232,8 @@ def _manifest(experiment: Experiment, build: Build, sets: Sequence[VectorSet]) -
         "trace": TRACE_KINDS,
         "sets": [_set_entry(vectors) for vectors in sets],
         "unreachable_sites": unreachable(chip),
+        "missed_sites": missed(chip, total_sites(sets)),
+        "site_meanings": MEANINGS,
         "config": dump(experiment.config),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,3 +66,12 @@ def adversarial_sets(chip: Chip) -> list[VectorSet]:
     from neuro_emu.golden.adversarial import adversarial
 
     return [vector_set(chip, name, state, samples) for name, state, samples in adversarial(chip, chip.learning.seed)]
+
+
+def total_sites(sets: Sequence[VectorSet]) -> dict[str, int]:
+    """Sum over *sets* of how often each site fired."""
+    total: dict[str, int] = {}
+    for vectors in sets:
+        for site, count in vectors.sites.items():
+            total[site] = total.get(site, 0) + count
+    return total

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from neuro_emu.golden.sets import VectorSet
+from neuro_emu.golden.adversarial import missed
+from neuro_emu.golden.sets import VectorSet, total_sites
 from neuro_emu.golden.sites import unreachable
 from neuro_emu.machine.chip import Chip
 
@@ -20,17 +21,10 @@ def exported(chip: Chip, sets: Sequence[VectorSet], folder: Path) -> str:
             f"  {vectors.name:<28}{len(vectors.samples):>8,}{len(vectors.golden.records):>10,}"
             f"{sum(vectors.golden.cycles):>12,}  {fired} of {len(vectors.sites)}"
         )
-    impossible = unreachable(chip)
-    total: dict[str, int] = {}
-    for vectors in sets:
-        for site, count in vectors.sites.items():
-            total[site] = total.get(site, 0) + count
-    missed = [site for site, count in total.items() if not count and site not in impossible]
-    lines.append("")
-    lines.append(
-        f"  sites: {sum(map(bool, total.values()))} fired, {len(impossible)} proved out of reach (manifest.json)"
-    )
-    if missed and len(sets) > 1:
-        lines.append(f"  missed: {', '.join(missed)}")
+    total = total_sites(sets)
+    fired = sum(count > 0 for count in total.values())
+    lines += ["", f"  sites: {fired} fired, {len(unreachable(chip))} proved out of reach (manifest.json)"]
+    if len(sets) > 1:
+        lines += [f"  missed {site}: {reason}" for site, reason in missed(chip, total).items()]
     lines += ["", f"  neuro-emu cosim {folder} --simulator icarus", ""]
     return "\n".join(lines)

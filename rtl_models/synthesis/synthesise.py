@@ -91,7 +91,10 @@ class Yosys:
     def run(self, lines: Sequence[str], name: str) -> str:
         """Run a script; returns the log."""
         (self.folder / f"{name}.ys").write_text("\n".join([*lines, ""]), encoding="utf-8")
-        return self._call([f"{name}.ys"])
+        log = self._call([f"{name}.ys"])
+        if "End of script." not in log:  # YoWASP 0.70 leaves in silence where it should start ABC
+            raise SynthesisError("\n".join([f"{self.version} ended before its script:", *_last_lines(log)]))
+        return log
 
     def elaborate(self, parameters: Mapping[str, int]) -> dict[str, str]:
         """Elaborate the chip, check it, keep it; returns the elaborated name of every module that occurs once."""
@@ -142,9 +145,12 @@ class Yosys:
             check=False,
         )
         if done.returncode != 0:
-            lines = done.stdout.strip().splitlines()[-_LINES_SHOWN:]
-            raise SynthesisError("\n".join([f"yosys {' '.join(words)} failed:", *lines]))
+            raise SynthesisError("\n".join([f"yosys {' '.join(words)} failed:", *_last_lines(done.stdout)]))
         return done.stdout
+
+
+def _last_lines(log: str) -> list[str]:
+    return log.strip().splitlines()[-_LINES_SHOWN:]
 
 
 def _yosys() -> list[str]:

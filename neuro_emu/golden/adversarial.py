@@ -19,10 +19,11 @@ from neuro_emu.network.state import ChipState
 WISH = 3
 """How often each site should fire; each class once will do."""
 
-_ROWS_OF_WORK = 60_000
+_ROWS_OF_WORK = 180_000
+_ROWS_A_SAMPLE, _ROWS_A_PROPOSAL = 300, 1500  # what they cost besides, in rows of a group
 _SAMPLES_OF_WORK = 40
 _MOST_PROPOSALS = 120
-_MOST_REPEATS = 4
+_MOST_REPEATS = 5
 _PATIENCE = 6
 _LONGEST = 96
 
@@ -92,11 +93,12 @@ class _Search:
 
     def _proposal(self, needs: dict[str, int], kind: str, epoch: int) -> Proposal:
         """Return the first of a few proposals that promises something."""
-        proposal = self.proposer.propose(needs, kind, epoch)
         for _ in range(_MOST_REPEATS):
+            self._work += _ROWS_A_PROPOSAL
+            proposal = self.proposer.propose(needs, kind, epoch)
             if proposal.serves:
                 break
-            proposal = self.proposer.propose(needs, str(self.rng.choice(STIMULI)), epoch)
+            kind = str(self.rng.choice(STIMULI))
         return proposal
 
     def _open(self) -> list[str]:
@@ -104,11 +106,9 @@ class _Search:
         return [site for site, count in self.counts.items() if not count and site not in self._hoped]
 
     def _needs(self) -> dict[str, int]:
-        """Sites in need; while some have never fired, those alone. Classes that are left over come last."""
-        never = {site: self._wish[site] for site, count in self.counts.items() if not count}
-        return never or {
-            site: wish - self.counts[site] for site, wish in self._wish.items() if self.counts[site] < wish
-        }
+        """Sites in need → firings wished for; while some have never fired, those alone."""
+        left = {site: wish - self.counts[site] for site, wish in self._wish.items() if self.counts[site] < wish}
+        return {site: left[site] for site in self._open()} or left
 
     def _try(self, proposal: Proposal, samples: list[Stimulus], name: str) -> None:
         """Run *samples* from the state of a proposal; keep them up to the last that served a site in need."""
@@ -119,7 +119,7 @@ class _Search:
         for number, sample in enumerate(samples, 1):
             codes = sample.codes.astype(np.int64)
             _ = path.train(codes, sample.label) if sample.learn else path.infer(codes)
-            self._work += self._rows * (2 if sample.learn else 1)
+            self._work += self._rows * (2 if sample.learn else 1) + _ROWS_A_SAMPLE
             if batch == 1 and self._serves(before, counter.counts):
                 kept, best = number, dict(counter.counts)
             elif batch == 1 and sample.learn and self._failures < _PATIENCE:

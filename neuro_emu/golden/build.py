@@ -143,6 +143,17 @@ def limits_of(chip: Chip) -> list[str]:
         found.append(f"error_gate {gate}; its register has 32 bits")
     if chip.learning.rule.name not in RULES_BUILT:
         found.append(f"rule {chip.learning.rule.name}; the RTL learns with {', '.join(RULES_BUILT)}")
+    widest = max(layer.units for layer in chip.network.layers) + chip.design.lanes
+    if widest >= 1 << 17:
+        found.append(f"{widest} neurons and lanes in a layer; its counters have 17 bits")
+    place = Placement.of(chip)
+    for words, bits, what in (
+        (place.codes, 20, "codes"),
+        (place.weight_rows, 24, "rows of weights"),
+        (place.feedback_rows, 24, "rows of feedback"),
+    ):
+        if words > 1 << bits:
+            found.append(f"{words} {what}; their addresses have {bits} bits")
     if chip.design.weight_banks > 1 << 6:
         found.append(f"{chip.design.weight_banks} weight banks; the row path has room for 64")
     return found

@@ -22,7 +22,7 @@ from neuro_emu.golden.site_names import (
     seen_ties,
     step_events,
 )
-from neuro_emu.golden.stimuli import stimulus
+from neuro_emu.golden.stimuli import stalling, stimulus
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.initialise import initial_state
 from neuro_emu.network.layers import DenseLayer
@@ -95,8 +95,8 @@ class Proposer:
             epoch: whose learning rate is in force.
 
         """
-        self._needs, self._epoch = dict(needs), epoch
-        self._times = int(self.rng.choice([1, self.chip.learning.batch]))
+        self._needs, self._epoch, batch = dict(needs), epoch, self.chip.learning.batch
+        self._times = int(self.rng.choice([1, batch, int(self.rng.integers(1, batch + 1))]))
         network, state = self.chip.network, self._initial.copy()
         state.epoch = epoch
         codes = stimulus(self.rng, self.chip, kind)
@@ -172,6 +172,10 @@ class Proposer:
                 furthest = y == self.rng.choice([y.min(), y.max()])
                 chosen = self._any(y, layer.units, furthest)
                 return pool[:, chosen], q[chosen]
+            if self._needed("stall", layer.index + 1) and self.rng.random() < 0.3:
+                active = stalling(self.rng, self.chip.design.weight_banks, layer.units)
+                chosen = np.where(active, self._any(y, layer.units, y != 0), self._any(y, layer.units, y == 0))
+                return pool[:, chosen], q[chosen]
             chosen = self._any(y, layer.units)
             for neuron in self.rng.permutation(layer.units)[:_NEURONS_AIMED]:
                 best = self._choose(masks)
@@ -185,14 +189,14 @@ class Proposer:
         storage, shift = layer.weight, layer.preactivation_shift
         columns = mixture(self.rng, storage, factors, count)
         part = columns[:, count // 2 :: 2]
-        unit = 1 << abs(shift)
-        q = self.rng.integers(-130, 130, part.shape[1])
+        unit, wanted = 1 << abs(shift), part.shape[1]
+        addresses: Int64 = np.arange(-130, 130)
         if self.rng.random() < 0.5:
-            changes = self._changes[layer.index]
-            q = self.rng.choice([*bends(layer).values(), -128, 127, 0, 1, *self.rng.choice(changes, 6)], part.shape[1])
-        targets = q * unit - unit // 2 * self.rng.integers(0, 2, len(q)) if shift > 0 else q // unit
-        fitting = np.abs(targets) < 1 << 40
-        aim(self.rng, storage, factors, part, np.where(fitting, targets, 0))
+            chosen = self.rng.choice(self._changes[layer.index], 6)
+            addresses = np.append(chosen, [*bends(layer).values(), -128, 127, 0, 1])
+        q = self.rng.choice(addresses, wanted)
+        targets: Int64 = q * unit - unit // 2 * self.rng.integers(0, 2, wanted) if shift > 0 else q // unit
+        aim(self.rng, storage, factors, part, targets)
         if shift > 0:
             congruent(self.rng, storage, factors, part[:, ::2], unit // 2, shift)
         columns[:, count // 2 :: 2] = part

@@ -78,7 +78,7 @@ module nemu_core #(
   localparam int IndexW = $clog2(Codes);
   localparam int TableW = $clog2(Layers * 256);
 
-  // --- registers ------------------------------------------------------------------------------------------------------
+  // --- registers -----------------------------------------------------------------------------------------------------
   logic [3:0]  layer;
   logic [31:0] cycles_q;
   logic [31:0] cfg_dead_zone, cfg_hot, cfg_lane_seed, cfg_layer_bias_code, cfg_layer_row_seed;
@@ -127,7 +127,7 @@ module nemu_core #(
   assign batched   = (GradientW > 0) && (cfg_batch != 17'd1);
   assign has_table = (cfg_layer_activation == 2'd0);
 
-  // --- sequencer ------------------------------------------------------------------------------------------------------
+  // --- sequencer -----------------------------------------------------------------------------------------------------
   logic             load, issue, bias, keep, row_nonzero, conflict, gate_open;
   logic             forward, update, apply, phase_begin, update_begin, update_finish, activate, activate_drain;
   logic             label_read, project, project_finish, gate, delta_load, learn, seed, result, output_layer;
@@ -135,7 +135,7 @@ module nemu_core #(
   logic [RowW-1:0]  load_index, row, position, group, first, valid, beat, gate_next;
   logic [RowW-1:0]  class_index, class_group, class_lane;
   logic [WideW-1:0] row_base, feedback_base, kept, kept_next;
-  nemu_sequencer #(.RowW(RowW), .WideW(WideW)) u_sequencer (
+  nemu_sequencer #(.Layers(Layers), .RowW(RowW), .WideW(WideW)) u_sequencer (
     .clk_i(clk_i), .rst_ni(rst_ni), .command_i(cfg_command), .layers_i(cfg_layers), .classes_i(cfg_classes),
     .lanes_i(cfg_lanes), .units_in_use_i(cfg_activation_units), .access_zero_i(cfg_zero_input == 2'd0),
     .signal_i(cfg_signal), .waits_i(cfg_waits_for_error), .batch_i(cfg_batch), .inputs_i(cfg_layer_inputs),
@@ -169,7 +169,7 @@ module nemu_core #(
     assign lane_valid[l] = RowW'(l) < valid;
   end
 
-  // --- codes of the sample --------------------------------------------------------------------------------------------
+  // --- codes of the sample -------------------------------------------------------------------------------------------
   logic [Codes-1:0]       nonzero;
   logic [Units-1:0]       code_write;
   logic [RowW-1:0]        code_first;
@@ -196,7 +196,7 @@ module nemu_core #(
     .inputs_i(cfg_layer_inputs), .skip_i(skips), .row_o(row), .nonzero_o(row_nonzero)
   );
 
-  // --- weights ----------------------------------------------------------------------------------------------------------
+  // --- weights -------------------------------------------------------------------------------------------------------
   logic                     forward2, update1, update3, operate_q;
   logic [RowW-1:0]          row3;
   logic [Lanes*WeightW-1:0] weights, new_weights;
@@ -215,7 +215,7 @@ module nemu_core #(
   );
   always_ff @(posedge clk_i) operate_q <= issue;
 
-  // --- feedback ---------------------------------------------------------------------------------------------------------
+  // --- feedback ------------------------------------------------------------------------------------------------------
   logic [Lanes*FeedbackW-1:0] feedback;
   logic [RowW-1:0]            feedback_class;
   logic [WideW-1:0]           feedback_row;
@@ -236,7 +236,7 @@ module nemu_core #(
     .raddress_i(feedback_raddress), .rdata_o(feedback)
   );
 
-  // --- lanes --------------------------------------------------------------------------------------------------------------
+  // --- lanes ---------------------------------------------------------------------------------------------------------
   logic [Lanes*AccW-1:0]    acc;
   logic [Lanes*SignalW-1:0] signals;
   logic [Lanes*DeltaW-1:0]  deltas, errors;
@@ -270,7 +270,7 @@ module nemu_core #(
     .draws_o(draws), .row_register_o(row_register), .lane_registers_o(lane_registers)
   );
 
-  // --- activation, error, prediction ----------------------------------------------------------------------------------
+  // --- activation, error, prediction ---------------------------------------------------------------------------------
   logic [RowW-1:0] predicted;
   logic            host_table, host_derivative;
   assign host_table      = mem_valid_i && mem_write_i && idle && (mem_select_i == 3'd2);
@@ -305,7 +305,7 @@ module nemu_core #(
     if (result) result_class_o <= predicted;
   end
 
-  // --- memory port, read data -------------------------------------------------------------------------------------------
+  // --- memory port, read data ----------------------------------------------------------------------------------------
   logic [2:0] mem_select_q;
   always_ff @(posedge clk_i) if (mem_valid_i) mem_select_q <= mem_select_i;
   always_comb begin
@@ -317,7 +317,7 @@ module nemu_core #(
     endcase
   end
 
-  // --- trace ------------------------------------------------------------------------------------------------------------
+  // --- trace ---------------------------------------------------------------------------------------------------------
   logic [Lanes*WriteW-1:0] written;
   for (genvar l = 0; l < Lanes; l++) begin : g_written
     logic signed [WeightW-1:0] weight;

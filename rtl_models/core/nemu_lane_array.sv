@@ -104,7 +104,7 @@ module nemu_lane_array #(
     class_lane_q <= class_lane_i;
   end
 
-  // --- the shared operand ---------------------------------------------------------------------------------------------
+  // --- the shared operand --------------------------------------------------------------------------------------------
   logic signed [OperandW-1:0] x;
   logic signed [DeltaW-1:0]   error;
   logic signed [1:0]          sign;
@@ -118,7 +118,7 @@ module nemu_lane_array #(
     else                    x = OperandW'(error);
   end
 
-  // --- limits ---------------------------------------------------------------------------------------------------------
+  // --- limits --------------------------------------------------------------------------------------------------------
   logic signed [AccW-1:0]    acc_low, acc_high;
   logic signed [WeightW-1:0] weight_low, weight_high;
   logic signed [DeltaW-1:0]  projection_low, projection_high;
@@ -132,7 +132,7 @@ module nemu_lane_array #(
     .bits_i(projection_bits_i), .signed_i(1'b1), .low_o(projection_low), .high_o(projection_high)
   );
 
-  // --- random words -----------------------------------------------------------------------------------------------------
+  // --- random words --------------------------------------------------------------------------------------------------
   logic [Lanes*32-1:0] words;
   logic                draw;
   assign draws_o = (rounding_i == Stoch) && (!batched_i || apply_i);
@@ -145,7 +145,7 @@ module nemu_lane_array #(
     .row_register_o(row_register_o), .lane_registers_o(lane_registers_o)
   );
 
-  // --- lanes --------------------------------------------------------------------------------------------------------------
+  // --- lanes ---------------------------------------------------------------------------------------------------------
   for (genvar l = 0; l < Lanes; l++) begin : g_lane
     logic                     unit_writes;
     logic signed [DeltaW-1:0] unit_delta, delta;

@@ -1,4 +1,5 @@
-// The activations that need no table: 1 hard_tanh, 2 relu, 3 identity of a pre-activation (docs/numerics.md, section 4).
+// The activations that need no table: 1 hard_tanh, 2 relu, 3 identity of a pre-activation
+// (docs/numerics.md, section 4).
 `default_nettype none
 module nemu_linear_activation #(
   parameter int CodeW = 9,

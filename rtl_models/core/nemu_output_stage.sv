@@ -195,7 +195,7 @@ module nemu_output_stage #(
     .read_i(error_read_i), .raddress_i(ErrorAW'(error_group_i)), .rdata_o(field_rdata)
   );
 
-  // --- gate and prediction --------------------------------------------------------------------------------------------
+  // --- gate and prediction -------------------------------------------------------------------------------------------
   always_ff @(posedge clk_i) begin
     for (int u = 0; u < Units; u++) begin
       if (output_layer_i && unit_hits[u]) gate_open_o <= unit_opens[u];

@@ -92,7 +92,10 @@ module nemu_row_path #(
   assign update3_o  = update3_q;
   assign row3_o     = row3_q;
 
-  logic [BankW-1:0]    rbank, wbank;
+  logic [BankW-1:0]         rbank, wbank;
+  logic [Lanes*WeightW-1:0] host_weights, weights_wdata;
+  assign host_weights  = (Lanes * WeightW)'(host_wdata_i);
+  assign weights_wdata = idle_i ? host_weights : weights_i;
   logic [AddressW-1:0] raddress, waddress;
   assign rbank    = idle_i ? BankW'(host_bank_i) : BankW'(bank);
   assign raddress = idle_i ? AddressW'(host_address_i) : address;
@@ -105,17 +108,20 @@ module nemu_row_path #(
     .rbank_i(rbank), .raddress_i(raddress), .rdata_o(weights_o),
     .write_i((host_weights_i && host_write_i) || (update3_q && (!batched_i || apply_i))),
     .wbank_i(wbank), .waddress_i(waddress),
-    .wdata_i(idle_i ? (Lanes * WeightW)'(host_wdata_i) : weights_i)
+    .wdata_i(weights_wdata)
   );
 
   if (GradientW > 0) begin : g_gradients
+    logic [Lanes*GradW-1:0] host_gradients, gradients_wdata;
+    assign host_gradients  = (Lanes * GradW)'(host_wdata_i);
+    assign gradients_wdata = idle_i ? host_gradients : gradients_i;
     nemu_banked_memory #(.Banks(Banks), .Width(Lanes * GradW), .Depth(Rows)) u_gradients (
       .clk_i(clk_i),
       .read_i((host_gradients_i && !host_write_i) || (issue_i && !forward_i && batched_i)),
       .rbank_i(rbank), .raddress_i(raddress), .rdata_o(gradients_o),
       .write_i((host_gradients_i && host_write_i) || (update3_q && batched_i)),
       .wbank_i(wbank), .waddress_i(waddress),
-      .wdata_i(idle_i ? (Lanes * GradW)'(host_wdata_i) : gradients_i)
+      .wdata_i(gradients_wdata)
     );
   end else begin : g_no_gradients
     logic unused;

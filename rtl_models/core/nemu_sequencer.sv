@@ -2,6 +2,7 @@
 // the cycles of docs/machine.md. Rows are issued here; everything behind the issue is a pipeline of fixed depth.
 `default_nettype none
 module nemu_sequencer #(
+  parameter int Layers = 2,
   parameter int RowW   = 17,  // counts rows, neurons, classes
   parameter int WideW  = 24   // counts words of a memory
 ) (
@@ -80,6 +81,7 @@ module nemu_sequencer #(
   localparam logic [3:0] Load = 4'd0, Forward = 4'd1, Activate = 4'd2, Label = 4'd3, Project = 4'd4;
   localparam logic [3:0] Gate = 4'd5, Delta = 4'd6, Update = 4'd7, Apply = 4'd8, Seed = 4'd9;
 
+  localparam int LayerW = (Layers > 1) ? $clog2(Layers) : 1;
   localparam logic [1:0] ForwardDrain = 2'd2, ProjectDrain = 2'd3, UpdateDrain = 2'd3;
 
   logic [3:0]        state_q, state_d;
@@ -91,7 +93,8 @@ module nemu_sequencer #(
   logic [RowW-1:0]   group_q, first_q, position_q, position_d, beat_q, beat_d, fill_q, fill_d;
   logic [RowW-1:0]   class_group_q, class_lane_q;
   logic [WideW-1:0]  row_base_q, feedback_base_q, kept_q;
-  logic [WideW-1:0]  kept_start_q [0:15];
+  logic [WideW-1:0]  kept_start_q [0:Layers-1];
+  logic [LayerW-1:0] layer_here, layer_before;
   logic              next_group;             // step to the next group
 
   logic              last_group, last_layer, hidden_learns, learns_now, drained, rows_run, last_beat;
@@ -275,7 +278,7 @@ module nemu_sequencer #(
     end
   end
 
-  // --- counters of the groups -----------------------------------------------------------------------------------------
+  // --- counters of the groups ----------------------------------------------------------------------------------------
   always_ff @(posedge clk_i) begin
     if (!rst_ni || (next_group && last_group)) begin
       group_q         <= '0;
@@ -291,11 +294,13 @@ module nemu_sequencer #(
   end
 
   // Kept pre-activations: hidden groups in the order of the forward pass, one word each.
-  assign kept_next_o = (last_layer || last_group) ? kept_start_q[layer_q - 4'd1] : kept_q + WideW'(1);
-  assign kept_o      = kept_q;
+  assign kept_next_o = (last_layer || last_group) ? kept_start_q[layer_before] : kept_q + WideW'(1);
+  assign kept_o       = kept_q;
+  assign layer_here   = LayerW'(layer_q);
+  assign layer_before = LayerW'(layer_q - 4'd1);
   always_ff @(posedge clk_i) begin
     if (state_q == Load) kept_q <= '0;
-    else if (state_q == Forward && state_d == Activate && group_q == '0) kept_start_q[layer_q] <= kept_q;
+    else if (state_q == Forward && state_d == Activate && group_q == '0) kept_start_q[layer_here] <= kept_q;
     else if (state_q == Activate && drained && !last_layer) kept_q <= kept_q + WideW'(1);
     else if (state_q == Update && drained && deferred_q) kept_q <= kept_next_o;
   end
@@ -312,7 +317,7 @@ module nemu_sequencer #(
     end
   end
 
-  // --- outputs --------------------------------------------------------------------------------------------------------
+  // --- outputs -------------------------------------------------------------------------------------------------------
   assign idle_o           = (state_q == Load) && (position_q == '0);
   assign sample_ready_o   = (state_q == Load) && !(idle_o && (result_blocked_i || command_i != 2'd0));
   assign load_o           = sample_ready_o && sample_valid_i;

@@ -22,7 +22,7 @@ module nemu_testbench;
     forever #5 clk = ~clk;
   end
 
-  // --- the device under test ------------------------------------------------------------------------------------------
+  // --- the device under test -----------------------------------------------------------------------------------------
   logic                    rst_n = 1'b0, reg_valid = 1'b0, reg_write = 1'b0;
   logic [8:0]              reg_address = '0;
   logic [31:0]             reg_wdata = '0;
@@ -57,7 +57,7 @@ module nemu_testbench;
     .trace_write_o(trace_write), .trace_write_row_o(trace_write_row), .trace_write_data_o(trace_write_data)
   );
 
-  // --- vectors --------------------------------------------------------------------------------------------------------
+  // --- vectors -------------------------------------------------------------------------------------------------------
   logic [31:0]               sizes [0:15];  // of this set: see manifest.json
   logic [47:0]               registers [0:MostRegisters-1];    // address, word
   logic [Lanes*WeightW-1:0]  weights [0:Banks*WeightRows-1];
@@ -154,7 +154,7 @@ module nemu_testbench;
     end
   endtask
 
-  // --- watching -------------------------------------------------------------------------------------------------------
+  // --- watching ------------------------------------------------------------------------------------------------------
   logic [RecordW-1:0] record;
   assign record = {32'(sample), 4'(trace_kind), 8'(trace_layer), 20'(trace_group), trace_data};
 
@@ -183,7 +183,8 @@ module nemu_testbench;
       results = results + 1;
     end
     if (cycle - begun > Patience) begin
-      $display("MISMATCH hang set=%0s sample=%0d cycle=%0d expected=the next sample got=nothing", set, sample, cycle - begun);
+      $display("MISMATCH hang set=%0s sample=%0d cycle=%0d expected=the next sample got=nothing", set, sample,
+               cycle - begun);
       mismatches = mismatches + 1;
       finish;
     end
@@ -191,7 +192,7 @@ module nemu_testbench;
     if (waves && cycle == waves_to) $dumpoff;
   end
 
-  // --- the run --------------------------------------------------------------------------------------------------------
+  // --- the run -------------------------------------------------------------------------------------------------------
   initial begin
     if (!$value$plusargs("SET=%s", set)) set = "natural";
     if (!$value$plusargs("STALL=%d", stall_seed)) stall_seed = 0;

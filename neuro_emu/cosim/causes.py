@@ -19,6 +19,11 @@ from neuro_emu.numerics.tables import activation_table, derivative_table
 Int64 = NDArray[np.int64]
 Guess = tuple[str, int]
 
+_ROWS_TRIED = 100
+"""Rows on each side of a wrong one that a cause must explain."""
+
+_ONE_INPUT = "accumulator: input "
+
 ROUNDINGS = {TRN: "TRN (floor)", TRN_ZERO: "TRN_ZERO", RND: "RND (ties up)", RND_CONV: "RND_CONV (ties to even)"}
 
 
@@ -40,12 +45,38 @@ def likely(scene: Scene, kind: Kind, layer: int, group: int, expected: Int64, go
     for lane in wrong:
         fits = {name for name, value in _guesses(scene, kind, layer, group, lane) if value == int(got[lane])}
         named = fits if named is None else named.intersection(fits)
+    inputs = {name for name in named or () if name.startswith(_ONE_INPUT)}
+    if len(inputs) > 1:  # many inputs give the same number: none is likely
+        named = (named or set()) - inputs
     return tuple(found + sorted(named or ()))
 
 
-def likely_of_write(scene: Scene, layer: int, group: int, place: int, lane: int, got: int) -> tuple[str, ...]:
-    """Return the causes that explain one written weight; *place* counts the rows of the group's update."""
-    return tuple(sorted({name for name, value in _write_guesses(scene, layer, group, place, lane) if value == got}))
+def likely_of_write(scene: Scene, layer: int, group: int, place: int, got: list[Int64]) -> tuple[str, ...]:
+    """Return the causes that explain every weight that a group's update wrote, those that are right included.
+
+    Args:
+        scene: the sample.
+        layer: k.
+        group: of the update.
+        place: of the first row that differs, counted within the update.
+        got: (rows, lanes) what the chip wrote, row by row.
+
+    """
+    rows = scene.rows[layer, group]
+    offered: set[str] = set()
+    refuted: set[str] = set()
+    last = min(len(rows), len(got), place + _ROWS_TRIED)
+    for n in range(max(place - _ROWS_TRIED, 0), last):
+        if rows[n].summed != rows[place].summed:
+            continue
+        for lane in range(len(rows[n].after)):
+            wrong = int(rows[n].after[lane]) != int(got[n][lane])
+            for name, value in _write_guesses(scene, layer, group, n, lane):
+                if value != int(got[n][lane]):
+                    refuted.add(name)
+                elif wrong:
+                    offered.add(name)
+    return tuple(sorted(offered - refuted))
 
 
 def _patterns(expected: Int64, got: Int64) -> list[str]:
@@ -100,7 +131,7 @@ def _accumulator_guesses(scene: Scene, layer: DenseLayer, group: int, lane: int)
     z = int(scene.vectors["z", layer.index, group][lane])
     weights = scene.before.weights[layer.index][:, neuron].astype(np.int64)
     exact = sum(int(weights[row]) * scene.operand(layer.index, row) for row in range(layer.rows))
-    high = numerics.accumulator_high
+    high, mode = numerics.accumulator_high, numerics.accumulator_overflow.code
     yield "accumulator: never clamped or wrapped", exact
     yield "accumulator: wraps instead of saturating", wrap(exact, -high - 1, high)
     yield "accumulator: clamped once at the end", saturate(exact, -high - 1, high)
@@ -109,8 +140,8 @@ def _accumulator_guesses(scene: Scene, layer: DenseLayer, group: int, lane: int)
         product = int(weights[row]) * scene.operand(layer.index, row)
         if product:
             which = "the bias row" if row == layer.inputs else f"input {row}"
-            yield f"accumulator: {which} is missing", overflow(exact - product, -high - 1, high, SAT)
-            yield f"accumulator: {which} is counted twice", overflow(exact + product, -high - 1, high, SAT)
+            yield f"accumulator: {which} is missing", overflow(exact - product, -high - 1, high, mode)
+            yield f"accumulator: {which} is counted twice", overflow(exact + product, -high - 1, high, mode)
 
 
 def _output_guesses(scene: Scene, layer: DenseLayer, group: int, lane: int) -> Iterator[Guess]:
@@ -259,7 +290,6 @@ def _other_words(scene: Scene, rows: list[Row], place: int, lane: int, group: in
     yield "random words: not mixed with the neuron's number", word ^ bit_reverse(neuron)
     yield "random words: mixed with the lane's number, not the neuron's", word ^ bit_reverse(neuron) ^ bit_reverse(lane)
     yield "random words: mirrored", bit_reverse(word)
-    for other_lane in range(len(here)):
-        if other_lane != lane:
-            yield "random words: of another lane", int(here[other_lane])
+    for offset in range(1, len(here)):
+        yield f"random words: of the lane {offset} further on", int(here[(lane + offset) % len(here)])
     yield "random words: always 0", 0

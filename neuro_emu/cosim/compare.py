@@ -231,7 +231,7 @@ def written_mismatch(
                 expected=int(mine.after[lane]),
                 got=int(got.fields[lane]),
                 neuron=first + lane,
-                cause=likely_of_write(scene, record.layer, record.group, place, lane, int(got.fields[lane])),
+                cause=likely_of_write(scene, record.layer, record.group, place, [row.fields for row in theirs]),
                 note=f"{len(wrong)} of {len(mine.after)} lanes differ in this row",
             )
     if len(theirs) > len(rows):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -170,11 +170,13 @@ class TestbenchSimulator:
         shown = [Shown(record, 0) for record in vectors.golden.records[:index]]
         unknown = what != "missing" and _has_unknown(fields["got"])
         if what != "missing":
-            shown.append(Shown(record_of_word(self.build, _number(fields["got"])), int(fields["cycle"])))
+            shown.append(
+                Shown(
+                    record_of_word(self.build, _number(fields["got"], fields.get("expected", ""))), int(fields["cycle"])
+                )
+            )
         mismatch = record_mismatch(self.chip, self.build, vectors, index, shown)
         if unknown:
-            from dataclasses import replace
-
             return replace(mismatch, note=f"the chip shows unknown bits: {fields['got']}", cause=())
         return mismatch
 
@@ -184,14 +186,16 @@ class TestbenchSimulator:
         bank, address = int(fields["bank"]), int(fields["address"])
         place = Placement.of(self.chip)
         marks = [np.zeros((place.weight_rows, self.build.lanes), dtype=np.int64) for _ in range(self.build.banks)]
-        words = [_number(fields[name]) for name in ("expected", "got")]
+        unknown = f"the chip shows unknown bits: {fields['got']}" if _has_unknown(fields["got"]) else ""
+        words = [_number(fields["expected"]), _number(fields["got"], fields["expected"])]
         mine, theirs = unpack_rows(words, self.build.weight_bits, self.build.lanes)
         lane = int(np.flatnonzero(mine != theirs)[0]) if (mine != theirs).any() else 0
         marks[bank][address, lane] = 1
         for layer, matrix in enumerate(matrices_of(self.chip, marks)):
             if matrix.any():
                 row, neuron = (int(n) for n in np.argwhere(matrix)[0])
-                return weight_mismatch(self.chip, vectors.name, layer, row, neuron, int(mine[lane]), int(theirs[lane]))
+                found = weight_mismatch(self.chip, vectors.name, layer, row, neuron, int(mine[lane]), int(theirs[lane]))
+                return replace(found, note=unknown)
         return Mismatch(
             "final weight of a padding lane",
             int(mine[lane]),
@@ -200,6 +204,7 @@ class TestbenchSimulator:
             vectors.name,
             bank=bank,
             address=address,
+            note=unknown,
         )
 
 
@@ -207,6 +212,9 @@ def _has_unknown(text: str) -> bool:
     return any(c in "xXzZ" for c in text)
 
 
-def _number(text: str) -> int:
-    """Read hexadecimal digits; unknown bits read as 0."""
+def _number(text: str, other: str = "") -> int:
+    """Read hexadecimal digits; unknown bits read as 0, or as something else than in *other*."""
+    if len(other) == len(text):
+        pairs = zip(text, other, strict=True)
+        text = "".join(f"{int(o, 16) ^ 1:x}" if _has_unknown(t) else t for t, o in pairs)
     return int(re.sub("[xXzZ]", "0", text), 16)

@@ -262,7 +262,7 @@ class Proposer:
     def _gate_choice(self, error: Int64) -> Bool | None:
         """Which candidates for the label do what the gate shall do this time."""
         threshold = self.chip.learning.error_gate
-        if not is_gated(self.chip) or threshold is None:
+        if not is_gated(self.chip) or threshold is None or self.rng.random() < 0.25:
             return None
         if self._needed("gate_border") and self.rng.random() < 0.3 and (error == threshold).any():
             return np.asarray(error == threshold)

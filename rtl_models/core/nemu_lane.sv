@@ -146,8 +146,10 @@ module nemu_lane #(
 
   always_ff @(posedge clk_i) begin
     if (project_i)         projected_q <= projected;
-    if (delta_load_i)      delta_q <= valid_i ? delta_i : '0;
-    else if (gate_i)       delta_q <= valid_i ? delta : '0;
+    // A padding lane must not learn with what an earlier group left behind.
+    if (!valid_i)          delta_q <= '0;
+    else if (delta_load_i) delta_q <= delta_i;
+    else if (gate_i)       delta_q <= delta;
   end
   assign delta_o = delta_q;
 endmodule

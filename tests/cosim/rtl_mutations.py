@@ -25,7 +25,6 @@ from neuro_emu.cosim.testbench import TestbenchSimulator
 from neuro_emu.golden.build import Build
 from neuro_emu.golden.export import export, read_vectors
 from neuro_emu.golden.sets import VectorSet
-from neuro_emu.golden.sources import rtl_root
 
 HEAD = "name: {}\ndataset: {{name: synthetic, train: 20, test: 10}}\n"
 CHIPS = {
@@ -43,12 +42,12 @@ machine: {lanes: 4, zero_input: skip}
 network:
   layers:
     - dense: {units: 7, activation: tanh, weight: s8f7, output: s8f7, delta: s8f7, projection: s7f5}
-    - dense: {units: 3, activation: tanh_relu, weight: s7f5, output: u7f7, table_frac: 5, delta: s6f5}
+    - dense: {units: 5, activation: tanh_relu, weight: s7f5, output: u7f7, table_frac: 5, delta: s6f5}
     - dense: {units: 10, activation: sigmoid, weight: s8f6, output: u8f8, delta: s8f7}
   initial_weights: random
 training: {rule: dfa, epochs: 1, seed: 2654435769, lr_shift: {hidden: 2, output: 3}}  # lane 0 would start at 0
 numerics: {feedback: {format: s6f4}, random_words: lane_xorshift}
-machine: {lanes: 4, weight_banks: 4, activation_units: 2, zero_input: gate}
+machine: {lanes: 3, weight_banks: 4, activation_units: 2, zero_input: gate}
 """,
     "signs": """
 network:
@@ -56,7 +55,7 @@ network:
     - dense: {units: 6, activation: hard_tanh, weight: s7f6, output: s6f5, table_frac: 4, delta: s6f4}
     - dense: {units: 10, activation: sigmoid, weight: s8f6, output: u7f6, delta: s6f6}
   initial_weights: random
-training: {rule: sdfa, epochs: 1, lr_shift: {hidden: 2, output: 3}, error_gate: 3, sign_dead_zone: 9}
+training: {rule: sdfa, epochs: 1, lr_shift: {hidden: 2, output: 3}, error_gate: 3, sign_dead_zone: 32}
 numerics:
   feedback: {format: s4f3}
   update_rounding: TRN_ZERO
@@ -241,7 +240,7 @@ relu is open at 0 | units | core/nemu_linear_slope.sv
 hard tanh bends too early | label | core/nemu_linear_activation.sv
   ? one : 8'sd127 => ? one - 8'sd1 : 8'sd127
 padding lanes keep an older delta | label | core/nemu_lane.sv
-  delta_q <= valid_i ? delta_i : '0 => delta_q <= valid_i ? delta_i : delta_q
+  if (!valid_i)          delta_q <= '0; => if (1'b0)          delta_q <= '0;
 padding lanes take part | units | core/nemu_output_stage.sv
   (lane < valid_i) => (lane < RowW'(Lanes))
 the bias code is one less | label | core/nemu_lane_array.sv
@@ -249,7 +248,7 @@ the bias code is one less | label | core/nemu_lane_array.sv
 pre-activations are not kept | even | core/nemu_output_stage.sv
   waits_i ? kept_rdata[l*8 +: 8] : => 1'b0 ? kept_rdata[l*8 +: 8] :
 pre-activations of the first layer are taken | even | core/nemu_sequencer.sv
-  kept_start_q[layer_q - 4'd1] => kept_start_q[0]
+  kept_start_q[layer_before] => kept_start_q[0]
 activation tables of layer 0 | tables | core/nemu_activation_unit.sv
   TableW'({layer_i, address}) => TableW'(address)
 derivative tables of layer 0 | tables | core/nemu_activation_unit.sv
@@ -344,7 +343,7 @@ class Bench:
 
 def verdict(mutation: Mutation, benches: dict[str, Bench], root: Path, icarus: bool) -> tuple[bool, str]:
     """Whether *mutation* is caught, and a line that says by what."""
-    source = rtl_root() / mutation.file
+    source = benches[mutation.chip].folder / "rtl" / Path(mutation.file).name
     folder = Path(tempfile.mkdtemp(dir=root))
     mutant = folder / source.name
     mutant.write_text(mutation.apply(source.read_text(encoding="utf-8")), encoding="utf-8")

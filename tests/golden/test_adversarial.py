@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from strategies import chips
 
 from neuro_emu.config.experiment import load
+from neuro_emu.datapath.traced import TracedDatapath
 from neuro_emu.golden.adversarial import adversarial, missed
 from neuro_emu.golden.first_words import FirstWords
-from neuro_emu.golden.sites import SiteCounter, sites_of, unreachable
+from neuro_emu.golden.sites import MEANINGS, SiteCounter, sites_of, unreachable
 from neuro_emu.golden.trace import golden
 from neuro_emu.machine.chip import Chip, Learning, Numerics
 from neuro_emu.machine.design import Design, ZeroInput
@@ -70,7 +71,7 @@ def chip_of(rule, rounding, **options):
             "random",
             "full",
         ),
-        Design(4, 100.0, options.get("banks", 2), 2, options.get("zero", ZeroInput.SKIP)),
+        Design(options.get("lanes", 4), 100.0, options.get("banks", 2), 2, options.get("zero", ZeroInput.SKIP)),
     )
 
 
@@ -78,7 +79,7 @@ CHIPS = {
     "drtp": chip_of("drtp", Rounding.STOCH),
     "drtp_gated": chip_of("drtp", Rounding.RND, gate=40, zero=ZeroInput.GATE),
     "drtp_wraps": chip_of("drtp", Rounding.RND_CONV, wraps=True, words=WordSource.RAW, banks=1),
-    "dfa": chip_of("dfa", Rounding.RND_CONV, zero=ZeroInput.NONE),
+    "dfa": chip_of("dfa", Rounding.RND_CONV, zero=ZeroInput.NONE, accumulator=18, lanes=2),
     "dfa_batch": chip_of("dfa", Rounding.STOCH, batch=3, words=WordSource.LANE_LFSR),
     "sdfa": chip_of("sdfa", Rounding.TRN, zone=64, activations=("relu", "tanh_relu")),
     "sdfa_wraps": chip_of("sdfa", Rounding.STOCH, wraps=True, gate=20, zone=30, words=WordSource.LANE_XORSHIFT),
@@ -110,8 +111,6 @@ def test_every_kind_of_site_is_reached_by_some_chip():
     reached = set()
     for chip in CHIPS.values():
         reached |= {site.partition("[")[0] for site in set(sites_of(chip)) - set(unreachable(chip))}
-    from neuro_emu.golden.sites import MEANINGS
-
     assert {site.partition("[")[0] for site in MEANINGS} - reached == set()
 
 
@@ -162,8 +161,8 @@ def assert_loadable(chip, state, samples):
     assert samples.learn[0]
 
 
-@given(chips())
-@settings(max_examples=5, suppress_health_check=list(HealthCheck))
+@given(chips(wide=False))
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
 def test_states_and_samples_are_what_a_chip_can_hold(chip):
     episodes = adversarial(chip, chip.learning.seed)
     assert len({name for name, *_ in episodes}) == len(episodes)
@@ -180,7 +179,6 @@ def test_states_and_samples_are_what_a_chip_can_hold(chip):
 def test_the_first_words_are_those_of_the_first_update(source, rule, batch):
     chip = chip_of(rule, Rounding.STOCH, words=source, batch=batch)
     state, shown = initial_state(chip), {}
-    from neuro_emu.datapath.traced import TracedDatapath
 
     def record(what, layer, group, codes):
         if what == "words":

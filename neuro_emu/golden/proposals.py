@@ -376,5 +376,5 @@ class Proposer:
         over, under = exact > target.high, exact < target.low
         masks = {"weight_high": over, "weight_low": under, "weight_wrap": over | under}
         events = step_events(numerics.update_rounding, products, shift, draws)
-        masks |= {site: fired & seen for site, fired in events.items()}
+        masks |= {site: np.logical_and(fired, seen) for site, fired in events.items()}
         return {f"{site}[{k}]": np.any(mask, axis=0) for site, mask in masks.items()}

@@ -238,4 +238,4 @@ class SiteCounter:
         self._add("weight_wrap", layer, (exact > target.high) | (exact < target.low))
         seen = (numerics.overflow is Overflow.WRAP) | ((low >= target.low) & (low < target.high))
         for site, fired in step_events(numerics.update_rounding, products, shift, draws).items():
-            self._add(site, layer, fired & seen)
+            self._add(site, layer, np.logical_and(fired, seen))

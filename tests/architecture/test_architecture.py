@@ -32,6 +32,12 @@ def touches_bits(node):
     """A shift or a mask; `1 << n`, a power of two, is a number like any other."""
     if not isinstance(node, ast.BinOp | ast.AugAssign):
         return False
+    if (
+        isinstance(node.op, ast.BitAnd)
+        and isinstance(node, ast.BinOp)
+        and ast.Compare in {type(node.left), type(node.right)}
+    ):
+        return False  # boolean masks: which codes, not which bits
     if isinstance(node.op, ast.LShift):
         return isinstance(node, ast.AugAssign) or not is_one(node.left)
     return isinstance(node.op, ast.RShift | ast.BitAnd)

@@ -259,7 +259,7 @@ def _write_guesses(scene: Scene, layer: int, group: int, place: int, lane: int) 
     for off in (-1, 1):
         if 0 <= shift + off <= 31:
             yield f"shift: {shift + off} instead of {shift}", written(round_shift(product, shift + off, rounding, word))
-    if rounding == STOCH:
+    if rounding == STOCH and row.words is not None:
         for name, other_word in _other_words(scene, rows, place, lane, group):
             yield name, written(round_shift(product, shift, STOCH, other_word))
         low_draw = word % (1 << shift)

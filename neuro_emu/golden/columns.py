@@ -106,7 +106,7 @@ def congruent(rng: Generator, storage: Format, factors: Int64, columns: Int64, r
     steps = first + np.floor(rng.random(len(each)) * (last - first + 1)).astype(np.int64)
     nearest = np.clip((old - new + period // 2) // period, first, last)
     steps = np.where(rng.random(len(each)) < 0.5, nearest, steps)
-    solved = (rest % power[rows] == 0) & (last >= first)
+    solved = np.logical_and(rest % power[rows] == 0, last >= first)
     columns[rows[solved], each[solved]] = (new + period * steps)[solved]
 
 

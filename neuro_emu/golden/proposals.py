@@ -15,6 +15,7 @@ from neuro_emu.golden.site_names import (
     Int64,
     aligned,
     bends,
+    both,
     is_gated,
     learns,
     operations,
@@ -221,12 +222,12 @@ class Proposer:
     def _address_masks(self, layer: DenseLayer, z: Int64, q: Int64) -> Masks:
         k, shift, table = layer.index, layer.preactivation_shift, self._tables[layer.index]
         whole = aligned(z, shift)
-        tie = seen_ties(z, shift, -128, 127) & (table[q % ENTRIES] != table[(q - 1) % ENTRIES])
+        tie = both(seen_ties(z, shift, -128, 127), table[q % ENTRIES] != table[(q - 1) % ENTRIES])
         masks = {
             "preactivation_high": whole > 127,
             "preactivation_low": whole < -128,
-            "preactivation_tie": tie & (z >= 0),
-            "preactivation_negative_tie": tie & (z < 0),
+            "preactivation_tie": both(tie, z >= 0),
+            "preactivation_negative_tie": both(tie, z < 0),
             "address_high": q == 127,
             "address_low": q == -128,
             **{site: q == address for site, address in bends(layer).items()},
@@ -278,7 +279,7 @@ class Proposer:
             "sign_positive": error > zone,
             "sign_negative": error < -zone,
             "sign_zero": np.abs(error) <= zone,
-            "sign_border": (np.abs(error) == zone) & (error != 0),
+            "sign_border": both(np.abs(error) == zone, error != 0),
         }
         if is_label and learning.error_gate is not None:
             threshold = learning.error_gate
@@ -292,8 +293,8 @@ class Proposer:
         return {
             f"{what}_high{suffix}": whole > target.high,
             f"{what}_low{suffix}": whole < target.low,
-            f"{what}_tie{suffix}": tie & (exact >= 0),
-            f"{what}_negative_tie{suffix}": tie & (exact < 0),
+            f"{what}_tie{suffix}": both(tie, exact >= 0),
+            f"{what}_negative_tie{suffix}": both(tie, exact < 0),
         }
 
     def _equal(self, z: Int64, chosen: Int64) -> None:
@@ -301,8 +302,9 @@ class Proposer:
         lanes, best = self.chip.design.lanes, int(np.argmax(z[chosen]))
         group = np.arange(len(chosen)) // lanes
         others = np.arange(len(chosen)) != best
-        if self._needed("argmax_tie") and (others & (group == group[best])).any():
-            chosen[self.rng.choice(np.flatnonzero(others & (group == group[best])))] = chosen[best]
+        near = np.flatnonzero(both(others, group == group[best]))
+        if self._needed("argmax_tie") and len(near):
+            chosen[self.rng.choice(near)] = chosen[best]
         elif self._needed("argmax_tie_across") and (group != group[best]).any():
             chosen[self.rng.choice(np.flatnonzero(group != group[best]))] = chosen[best]
 
@@ -337,7 +339,7 @@ class Proposer:
             products, met = signals * self._slopes[k][q % ENTRIES], signals != 0
             shift = self._operations["gate", k]
             own = masks | self._narrowing("delta", products, shift, target, f"[{k}]")
-            own |= {f"{site}[{k}]": met & (q == address) for site, address in bends(layer).items()}
+            own |= {f"{site}[{k}]": both(met, q == address) for site, address in bends(layer).items()}
             delta = np.clip(aligned(products, shift), target.low, target.high)
             own |= self._update_masks(layer, delta, weights[:, neuron : neuron + 1], neuron)
             best = self._choose(own)
@@ -372,7 +374,7 @@ class Proposer:
         draws = self._words.of(layer, neuron, rows, self._factors)[:, None] // (1 << (32 - shift))
         low = held + products // (1 << shift)
         exact = low + rounds_up(numerics.update_rounding, products, shift, draws)
-        seen = (numerics.overflow is Overflow.WRAP) | ((low >= target.low) & (low < target.high))
+        seen = (numerics.overflow is Overflow.WRAP) | both(low >= target.low, low < target.high)
         over, under = exact > target.high, exact < target.low
         masks = {"weight_high": over, "weight_low": under, "weight_wrap": over | under}
         events = step_events(numerics.update_rounding, products, shift, draws)

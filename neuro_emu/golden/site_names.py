@@ -175,6 +175,14 @@ def _sites_of_layer(chip: Chip, layer: DenseLayer) -> set[str]:
     return names | ({"gradient_sum"} if chip.learning.batch > 1 else set())
 
 
+def both(first: NDArray[np.bool_] | bool, *others: NDArray[np.bool_] | bool) -> NDArray[np.bool_]:
+    """Whether all conditions hold, element by element."""
+    result = np.asarray(first, dtype=np.bool_)
+    for other in others:
+        result = np.logical_and(result, other)
+    return result
+
+
 def aligned(codes: Int64, shift: int) -> Int64:
     """`align` of docs/numerics.md, element by element."""
     if shift <= 0:
@@ -187,8 +195,7 @@ def seen_ties(codes: Int64, shift: int, low: int, high: int) -> NDArray[np.bool_
     if shift <= 0:
         return np.zeros(codes.shape, dtype=np.bool_)
     floor = codes // (1 << shift)
-    ties: NDArray[np.bool_] = (codes % (1 << shift) == 1 << (shift - 1)) & (floor >= low) & (floor < high)
-    return ties
+    return both(codes % (1 << shift) == 1 << (shift - 1), floor >= low, floor < high)
 
 
 def step_events(rounding: Rounding, products: Int64, shift: int, draws: Int64) -> dict[str, NDArray[np.bool_]]:
@@ -204,17 +211,17 @@ def step_events(rounding: Rounding, products: Int64, shift: int, draws: Int64) -
     dropped, floor = products % (1 << shift), products // (1 << shift)
     tie = (dropped * 2 == 1 << shift) if shift else np.zeros(products.shape, dtype=np.bool_)
     if rounding is Rounding.RND:
-        return {"update_tie": tie & (products >= 0), "update_negative_tie": tie & (products < 0)}
+        return {"update_tie": both(tie, products >= 0), "update_negative_tie": both(tie, products < 0)}
     if rounding is Rounding.RND_CONV:
-        return {"update_tie_even": tie & (floor % 2 == 0), "update_tie_odd": tie & (floor % 2 == 1)}
+        return {"update_tie_even": both(tie, floor % 2 == 0), "update_tie_odd": both(tie, floor % 2 == 1)}
     if rounding is not Rounding.STOCH:
-        return {"update_negative_dropped": (products < 0) & (dropped != 0)}
+        return {"update_negative_dropped": both(products < 0, dropped != 0)}
     carried = dropped + draws >= 1 << shift
     return {
         "update_round_up": carried,
-        "update_round_down": ~carried & (dropped != 0),
-        "update_zero_product": (products == 0) & (draws != 0),
-        "update_last_bit": (dropped + draws == (1 << shift) - 1 + draws % 2) & (shift > 0),
+        "update_round_down": both(~carried, dropped != 0),
+        "update_zero_product": both(products == 0, draws != 0),
+        "update_last_bit": both(dropped + draws == (1 << shift) - 1 + draws % 2, shift > 0),
     }
 
 
@@ -222,11 +229,11 @@ def rounds_up(rounding: Rounding, products: Int64, shift: int, draws: Int64) -> 
     """Whether the step of each product is its floor plus one."""
     dropped, unit = products % (1 << shift), 1 << shift
     if rounding is Rounding.RND:
-        up: NDArray[np.bool_] = (dropped * 2 >= unit) & (shift > 0)
+        up = both(dropped * 2 >= unit, shift > 0)
     elif rounding is Rounding.RND_CONV:
-        up = (dropped * 2 > unit) | (dropped * 2 == unit) & (products // unit % 2 == 1)
+        up = (dropped * 2 > unit) | both(dropped * 2 == unit, products // unit % 2 == 1)
     elif rounding is Rounding.TRN_ZERO:
-        up = (products < 0) & (dropped != 0)
+        up = both(products < 0, dropped != 0)
     else:
-        up = (rounding is Rounding.STOCH) & (dropped + draws >= unit)
+        up = both(rounding is Rounding.STOCH, dropped + draws >= unit)
     return up

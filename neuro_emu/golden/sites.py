@@ -10,6 +10,7 @@ from neuro_emu.golden.site_names import (
     Int64,
     aligned,
     bends,
+    both,
     is_gated,
     operations,
     rounds_up,
@@ -99,8 +100,8 @@ class SiteCounter:
         self._add("preactivation_low", layer, q < -128)
         tie = seen_ties(codes, shift, -128, 127)
         tie[tie] = table[q[tie] % ENTRIES] != table[(q[tie] - 1) % ENTRIES]
-        self._add("preactivation_tie", layer, tie & (codes >= 0))
-        self._add("preactivation_negative_tie", layer, tie & (codes < 0))
+        self._add("preactivation_tie", layer, both(tie, codes >= 0))
+        self._add("preactivation_negative_tie", layer, both(tie, codes < 0))
         zeros = int(np.sum(self._codes[layer] == 0))
         self._add("row_zero", layer, zeros)
         self._add("row_skipped", layer, zeros)
@@ -145,8 +146,8 @@ class SiteCounter:
         tie, whole = seen_ties(exact, shift, *ends), aligned(exact, shift)
         self._add(f"{what}_high", layer, whole > ends[1])
         self._add(f"{what}_low", layer, whole < ends[0])
-        self._add(f"{what}_tie", layer, tie & (exact >= 0))
-        self._add(f"{what}_negative_tie", layer, tie & (exact < 0))
+        self._add(f"{what}_tie", layer, both(tie, exact >= 0))
+        self._add(f"{what}_negative_tie", layer, both(tie, exact < 0))
 
     def _count_signs(self) -> None:
         error, threshold, zone = self._error, self.chip.learning.error_gate, self.chip.learning.sign_dead_zone
@@ -161,7 +162,7 @@ class SiteCounter:
         self._add("sign_positive", None, error > zone)
         self._add("sign_negative", None, error < -zone)
         self._add("sign_zero", None, np.abs(error) <= zone)
-        self._add("sign_border", None, (np.abs(error) == zone) & (error != 0))
+        self._add("sign_border", None, both(np.abs(error) == zone, error != 0))
 
     def _on_signal(self, layer: int, group: int, codes: Int64) -> None:
         self._signal = codes
@@ -179,8 +180,8 @@ class SiteCounter:
         slopes = self._slopes[layer][q % ENTRIES]
         products, ends = self._signal * slopes, (target.low, target.high)
         self._count_narrowing("delta", layer, products, self._shifts["gate", layer], ends)
-        self._add("derivative_zero", layer, met & (slopes == 0))
-        self._add("derivative_nonzero", layer, met & (slopes != 0))
+        self._add("derivative_zero", layer, both(met, slopes == 0))
+        self._add("derivative_nonzero", layer, both(met, slopes != 0))
         self._count_bends(layer, q[met])
 
     # --- updates ------------------------------------------------------------------------------------
@@ -219,7 +220,7 @@ class SiteCounter:
         rows = np.append(np.flatnonzero(self._codes[layer]), len(factors) - 1)
         products = factors[rows][:, None] * self._lanes
         if self._sums:
-            self._add("gradient_sum", layer, (np.stack(self._sums) != products) & (products != 0))
+            self._add("gradient_sum", layer, both(np.stack(self._sums) != products, products != 0))
             self._sums = []
         elif self._gradients is not None:
             self._count_update(layer, self._held, self._gradients)
@@ -236,6 +237,6 @@ class SiteCounter:
         self._add("weight_high", layer, exact > target.high)
         self._add("weight_low", layer, exact < target.low)
         self._add("weight_wrap", layer, (exact > target.high) | (exact < target.low))
-        seen = (numerics.overflow is Overflow.WRAP) | ((low >= target.low) & (low < target.high))
+        seen = (numerics.overflow is Overflow.WRAP) | both(low >= target.low, low < target.high)
         for site, fired in step_events(numerics.update_rounding, products, shift, draws).items():
             self._add(site, layer, np.logical_and(fired, seen))

@@ -14,6 +14,7 @@ from neuro_emu.golden.site_names import (
     MEANINGS,
     Int64,
     bends,
+    both,
     is_gated,
     rounds_up,
     sites_of,
@@ -288,7 +289,7 @@ class _Proof:
             values = np.array(products.representatives(), dtype=np.int64)
             span = weight.high - weight.low
             floor = values // (1 << shift)
-            seen = (overflow is Overflow.WRAP) | ((floor >= -span) & (floor < span))
+            seen = (overflow is Overflow.WRAP) | both(floor >= -span, floor < span)
             found = {site: int(np.max(draws * seen)) for site, draws in _draws_for(rounding, values, shift).items()}
             found |= _draws_that_move(rounding, products, shift)
             for site, draws in found.items():
@@ -299,7 +300,7 @@ class _Proof:
             chance = best.get(site, Fraction(0))
             if not chance:
                 self._claim(site, layer, reason)
-            elif chance < _RARE and f"{site}[{layer.index}]" in self._exists:
+            elif chance < _RARE and site != "update_last_bit" and f"{site}[{layer.index}]" in self._exists:
                 self.chances[f"{site}[{layer.index}]"] = f"{reason}: at best one word in {int(1 / chance):,} does it"
 
     def _stalls(self, layer: DenseLayer, *, learns_from: bool) -> None:

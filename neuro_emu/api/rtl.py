@@ -125,7 +125,8 @@ def cosimulate(
                 experiment, Path(folder) / "vectors", samples=samples, adversarial=adversarial, data=data, report=report
             )
             return cosimulate_vectors(Path(folder) / "vectors", simulator=simulator, waves=waves, report=report)
-    verilator(), compiler()  # a missing tool is said before the work
+    verilator()  # a missing tool is said before the work
+    compiler()
     sets = golden_sets(experiment, samples=samples, adversarial=adversarial, data=data, report=report)
     report("compiling the RTL (once per build)")
     return session.cosimulate(chip, LibrarySimulator(chip, Build.of(chip)), sets, waves=waves, report=report)
@@ -167,7 +168,8 @@ def cosimulate_vectors(
     if simulator == "icarus":
         icarus()
     else:
-        verilator(), compiler()
+        verilator()
+        compiler()
     vectors = read_vectors(Path(folder), own_rtl=bool(rtl))
     chip, build = vectors.experiment.chip, vectors.build
     sources = vectors.sources

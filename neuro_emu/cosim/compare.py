@@ -52,6 +52,7 @@ class Shows:
         cycles: (samples,); None: not measured.
         weights: W_k (rows, units) of each layer at the end.
         fault: why the chip did not come to an end; empty if it did.
+        flush_cycles: of writing a short last mini-batch; None: not measured.
 
     """
 
@@ -60,6 +61,7 @@ class Shows:
     cycles: Sequence[int] | None
     weights: list[Int64] = field(default_factory=list)
     fault: str = ""
+    flush_cycles: int | None = None
 
 
 def first_record(chip: Chip, expected: list[Record], shown: list[Shown]) -> int | None:
@@ -81,6 +83,11 @@ def compare(chip: Chip, build: Build, vectors: VectorSet, shows: Shows) -> Misma
             return replace(found, note="; ".join(text for text in (found.note, shows.fault) if text))
     if shows.fault:
         return Mismatch(shows.fault, None, None, vectors=vectors.name)
+    return _numbers(vectors, shows) or _final_weights(chip, vectors, shows)
+
+
+def _numbers(vectors: VectorSet, shows: Shows) -> Mismatch | None:
+    expected = vectors.golden
     for n, (mine, theirs) in enumerate(zip(expected.predictions, shows.predictions, strict=True)):
         if mine != theirs:
             return Mismatch("prediction", mine, int(theirs), 17, vectors.name, sample=n)
@@ -88,8 +95,16 @@ def compare(chip: Chip, build: Build, vectors: VectorSet, shows: Shows) -> Misma
         for n, (mine, theirs) in enumerate(zip(expected.cycles, shows.cycles, strict=True)):
             if mine != theirs:
                 return Mismatch("clock cycles of a sample", mine, int(theirs), 32, vectors.name, sample=n)
-    assert expected.state is not None
-    for layer, mine_w, theirs_w in zip(chip.network.layers, expected.state.weights, shows.weights, strict=True):
+    if shows.flush_cycles is not None and shows.flush_cycles != expected.flush_cycles:
+        what = "clock cycles of writing the last mini-batch"
+        return Mismatch(what, expected.flush_cycles, shows.flush_cycles, 32, vectors.name)
+    return None
+
+
+def _final_weights(chip: Chip, vectors: VectorSet, shows: Shows) -> Mismatch | None:
+    state = vectors.golden.state
+    assert state is not None
+    for layer, mine_w, theirs_w in zip(chip.network.layers, state.weights, shows.weights, strict=True):
         differs = np.argwhere(mine_w != theirs_w)
         if len(differs):
             row, neuron = (int(n) for n in differs[0])
@@ -228,6 +243,7 @@ def written_mismatch(
             return replace(
                 here,
                 what="update, mini-batch sum" if mine.summed else PHASES[Kind.WRITES],
+                bits=64 if mine.summed else layer.weight.bits,
                 expected=int(mine.after[lane]),
                 got=int(got.fields[lane]),
                 neuron=first + lane,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,7 +88,8 @@ class _Pair:
         cycles = int(outcome.cycles.sum())
         self.rtl_cycles += cycles
         expected = self.fast.counts(self.fast.activity, learning=True).cycles - before
-        return bool(np.array_equal(self._prepared.predictions[begin:end], outcome.predictions)) and cycles == expected
+        same = bool(np.array_equal(self._prepared.predictions[begin:end], outcome.predictions))
+        return same and cycles == expected and not outcome.fault
 
     def same_weights(self) -> bool:
         """Whether every weight agrees."""
@@ -130,7 +131,8 @@ def long_run(
 def _narrowed(chip: Chip, build: Build, state: ChipState, samples: Samples, begin: int, end: int) -> Mismatch:
     """Find the sample of a block that first differs, and what differs in it."""
     part = samples.part(begin, end)
-    if chip.numerics.word_source.per_lane or chip.learning.batch > 1:  # such a state cannot be loaded: from the start
+    from_start = chip.numerics.word_source.per_lane or chip.learning.batch > 1  # such a state cannot be loaded
+    if from_start:
         part, state, begin = samples.part(0, end), initial_state(chip), 0
     good, bad = 0, len(part)
     with _rtl(build, trace=False) as rtl:
@@ -144,16 +146,13 @@ def _narrowed(chip: Chip, build: Build, state: ChipState, samples: Samples, begi
     fast = FastDatapath(chip, state)
     prepared = fast.samples(part.codes, part.labels.astype(np.uint8), np.arange(len(part)), learn=True)
     fast.train(prepared, 0, good)
-    at = fast.state()
-    exact = chip.numerics.word_source.per_lane or chip.learning.batch > 1
-    chosen, start = (part.part(0, bad), state) if exact else (part.part(good, bad), at)
+    chosen, start, first = (part.part(0, bad), state, 0) if from_start else (part.part(good, bad), fast.state(), good)
     found = cosimulate(chip, LibrarySimulator(chip, build), [vector_set(chip, "long run", start, chosen)]).mismatch
-    where = f"sample {begin + good} of the run"
     if found is None:
-        return Mismatch(f"{where}: differs only within a long run", None, None)
-    from dataclasses import replace
-
-    return replace(found, sample=begin + good, note="; ".join(x for x in (found.note, where) if x))
+        return Mismatch(f"sample {begin + good} of the run: differs only within a long run", None, None)
+    sample = begin + first + (found.sample or 0)
+    where = f"sample {sample} of the run"
+    return replace(found, sample=sample, note="; ".join(text for text in (found.note, where) if text))
 
 
 @contextmanager

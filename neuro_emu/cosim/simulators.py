@@ -91,11 +91,13 @@ class LibrarySimulator:
             most = len(vectors.golden.records) + SPARE
             outcome = rtl.run(vectors.samples, records=most)
             records = records_of(self.build, outcome.records)
+            flush_cycles = None
             if vectors.flush and not outcome.fault:
-                _, flushed = rtl.flush(self.chip.network.inputs, records=most)
+                flush_cycles, flushed = rtl.flush(self.chip.network.inputs, records=most)
                 records += records_of(self.build, flushed.records, sample=len(vectors.samples) - 1)
             weights = rtl.weights(self.chip)
-            return Shows(records, outcome.predictions.tolist(), outcome.cycles.tolist(), weights, outcome.fault)
+            predictions, cycles = outcome.predictions.tolist(), outcome.cycles.tolist()
+            return Shows(records, predictions, cycles, weights, outcome.fault, flush_cycles)
 
     def check(self, vectors: VectorSet) -> Checked:
         """See :class:`Simulator`."""

@@ -29,3 +29,7 @@ class OverflowDetected(NeuroEmuError):
 
 class MismatchError(NeuroEmuError):
     """Two descriptions of the chip that must agree differ (exit code 1)."""
+
+
+class RuleError(NeuroEmuError):
+    """A learning rule cannot be imported, or asks for what the chip does not offer (exit code 2)."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 import difflib
 
 from neuro_emu.config import schema
+from neuro_emu.config.checks import CHECKS
 from neuro_emu.config.typed import Document
 from neuro_emu.datasets import describe
-from neuro_emu.machine.chip import Chip, Learning, Numerics
+from neuro_emu.errors import RuleError
+from neuro_emu.machine.chip import Chip, Decay, Learning, Mirror, Numerics
 from neuro_emu.machine.design import Design
+from neuro_emu.machine.plan import plan_of
 from neuro_emu.network.layers import DenseLayer, Network
-from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Rounding
-from neuro_emu.rules import RULES, Need, Rule
-
-WIDEST = (1 << 63) - 1
-"""No intermediate value may pass 63 bits and a sign."""
+from neuro_emu.rules import RULES, Need, OptionValue, Rule, find_rule, installed_rules
 
 
 def resolve(config: schema.Config, document: Document) -> Chip:
@@ -30,10 +29,14 @@ def resolve(config: schema.Config, document: Document) -> Chip:
 
     """
     rule = _rule(config, document)
-    layers = _layers(config, document)
-    chip = Chip(Network(layers), _numerics(config), _learning(config, rule), _design(config, document))
-    for check in (_check_samples, _check_ends, _check_signs, _check_options, _check_schedule, _check_bounds):
-        check(config, chip, document)
+    learning = _learning(config, rule, document)
+    try:
+        layers = _layers(config, learning, document)
+        chip = Chip(Network(layers), _numerics(config), learning, _design(config, document))
+        for check in CHECKS:
+            check(config, chip, document)
+    except RuleError as error:
+        raise document.error("training.rule", str(error), "mend the rule, or choose another") from error
     return chip
 
 
@@ -52,21 +55,48 @@ def warnings_of(config: schema.Config) -> list[str]:
     if network.initial_weights is schema.InitialWeights.ZERO and network.initial_layers is schema.InitialLayers.ALL:
         found.append("network.initial_layers: all has no effect while initial_weights is zero")
     rule = RULES.get(config.training.rule)
-    if rule and rule.need is not Need.ERROR and any(dense.projection for dense in network.layers):
+    if rule and rule.need < Need.ERROR and any(dense.projection for dense in network.layers):
         found.append(f"network.layers: {rule.name} projects nothing; projection has no effect")
+    if rule:
+        found += [
+            f"training.options.{name}: {rule.name} has no such option; it has no effect"
+            for name in config.training.options
+            if name not in rule.options
+        ]
     return found
 
 
 def _rule(config: schema.Config, document: Document) -> Rule:
     name = config.training.rule
-    if name not in RULES:
-        near = difflib.get_close_matches(name, RULES, 1)
+    known = sorted({*RULES, *installed_rules()})
+    if name not in known and ":" not in name:
+        near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}? known rules: " if near else "known rules: "
-        raise document.error("training.rule", f"unknown rule {name!r}", hint + ", ".join(sorted(RULES)))
-    return RULES[name]
+        hint += ", ".join(known) + "; a rule of your own is module:function"
+        raise document.error("training.rule", f"unknown rule {name!r}", hint)
+    try:
+        return find_rule(name)
+    except RuleError as error:
+        raise document.error("training.rule", str(error), "name a module that Python finds, and its function") from error
 
 
-def _layers(config: schema.Config, document: Document) -> tuple[DenseLayer, ...]:
+def _options(config: schema.Config, rule: Rule, document: Document) -> tuple[tuple[str, OptionValue], ...]:
+    """Check the rule's own options; those of other rules have no effect, so that one file serves several rules."""
+    offered = {name for one in RULES.values() for name in one.options}
+    chosen = []
+    for name, value in sorted(config.training.options.items()):
+        where = f"training.options.{name}"
+        if name not in offered:
+            names = ", ".join(sorted(rule.options)) or "none"
+            raise document.error(where, f"no rule has an option {name!r}", f"options of {rule.name}: {names}")
+        if name in rule.options:
+            if complaint := rule.options[name].complaint(value):
+                raise document.error(where, f"{value!r} is no value of {name}", complaint)
+            chosen.append((name, value))
+    return tuple(chosen)
+
+
+def _layers(config: schema.Config, learning: Learning, document: Document) -> tuple[DenseLayer, ...]:
     described = next(d for d in describe() if d.name == config.dataset.name)
     inputs = 1
     for side in described.image_shape:
@@ -76,10 +106,18 @@ def _layers(config: schema.Config, document: Document) -> tuple[DenseLayer, ...]
         raise document.error("dataset.input", f"image bytes do not fit {codes}", "use u8f8, or fewer bits: u4f4, u1f1")
     if not config.network.layers:
         raise document.error("network.layers", "a network needs at least an output layer")
-    layers = []
+    sizes = (inputs, *(dense.units for dense in config.network.layers))
     last = len(config.network.layers) - 1
+    order = tuple(reversed(range(last + 1))) if learning.rule.need >= Need.ERROR else tuple(range(last + 1))
+    plan = plan_of(learning.rule, sizes, dict(learning.options), order)
+    layers = []
     for k, dense in enumerate(config.network.layers):
         delta = dense.delta or config.numerics.delta
+        feedback = None
+        if k < last:
+            learned = plan.feedback[k].learned
+            common = config.network.layers[k + 1].weight if learned else config.numerics.feedback.format
+            feedback = dense.feedback or common
         layer = DenseLayer(
             index=k,
             inputs=inputs,
@@ -91,7 +129,7 @@ def _layers(config: schema.Config, document: Document) -> tuple[DenseLayer, ...]
             output=dense.output,
             delta=delta,
             projection=dense.projection or delta,
-            feedback=None if k == last else dense.feedback or config.numerics.feedback.format,
+            feedback=feedback,
         )
         layers.append(layer)
         inputs, codes = dense.units, dense.output
@@ -120,8 +158,9 @@ def _pairs(schedule: schema.Schedule) -> tuple[tuple[int, int], ...]:
     return ((0, schedule),) if isinstance(schedule, int) else schedule
 
 
-def _learning(config: schema.Config, rule: Rule) -> Learning:
+def _learning(config: schema.Config, rule: Rule, document: Document) -> Learning:
     training, feedback = config.training, config.numerics.feedback
+    weights, learned = training.weight_decay, training.feedback_decay
     last = len(config.network.layers) - 1
     rates = []
     for k, dense in enumerate(config.network.layers):
@@ -139,6 +178,14 @@ def _learning(config: schema.Config, rule: Rule) -> Learning:
         initial_output=config.network.initial_layers is schema.InitialLayers.ALL,
         feedback_source=feedback.source.value,
         feedback_range=feedback.range.value,
+        learned_range=feedback.learned_range.value,
+        options=_options(config, rule, document),
+        feedback_lr_shift=_pairs(
+            training.lr_shift.hidden if training.feedback_lr_shift is None else training.feedback_lr_shift
+        ),
+        weight_decay=weights and Decay(weights.shift, weights.every, weights.first_layer),
+        feedback_decay=learned and Decay(learned.shift, learned.every),
+        mirror=Mirror(training.mirror.every, training.mirror.steps, training.mirror.noise_shift),
     )
 
 
@@ -158,148 +205,3 @@ def _design(config: schema.Config, document: Document) -> Design:
         activation_units=machine.activation_units,
         zero_input=machine.zero_input,
     )
-
-
-def _check_ends(config: schema.Config, chip: Chip, document: Document) -> None:
-    del config
-    output = chip.network.output
-    if output.activation != "sigmoid":
-        raise document.error(
-            f"network.layers.{output.index}.dense.activation",
-            f"the output layer is {output.activation}",
-            "write sigmoid: the error e = y* − y_K is that of a sigmoid with binary cross-entropy",
-        )
-    if chip.network.hot == 0:
-        raise document.error(
-            f"network.layers.{output.index}.dense.output",
-            f"{output.output} cannot hold a target: its largest code is 0",
-            "write u8f8",
-        )
-
-
-def _check_samples(config: schema.Config, chip: Chip, document: Document) -> None:
-    del chip
-    described = next(d for d in describe() if d.name == config.dataset.name)
-    made = config.dataset.name == "synthetic"  # as many as are asked for
-    for part, wanted, there in (
-        ("train", config.dataset.train, described.train),
-        ("test", config.dataset.test, described.test),
-    ):
-        if wanted is not None and wanted > there and not made:
-            raise document.error(
-                f"dataset.{part}",
-                f"{config.dataset.name} has {there} samples, not {wanted}",
-                "null takes all of them",
-            )
-    samples = config.dataset.train or described.train
-    if config.training.validation >= samples:
-        raise document.error(
-            "training.validation",
-            f"holding out {config.training.validation} of {samples} training samples leaves nothing to learn from",
-            f"hold out fewer than {samples}",
-        )
-
-
-def _check_signs(config: schema.Config, chip: Chip, document: Document) -> None:
-    for layer in chip.network.layers:
-        where = f"network.layers.{layer.index}.dense."
-        for name in ("weight", "delta", "projection", "feedback"):
-            storage: Format | None = getattr(layer, name)
-            if storage is not None and not storage.signed:
-                own = getattr(config.network.layers[layer.index], name) is not None
-                common = {"delta": "numerics.delta", "feedback": "numerics.feedback.format"}
-                raise document.error(
-                    where + name if own else common.get(name, where + "delta"),
-                    f"{name} needs a signed format, got {storage}",
-                    f"write s{storage.bits}f{storage.frac}",
-                )
-
-
-def _check_options(config: schema.Config, chip: Chip, document: Document) -> None:
-    training, rule, hot = config.training, chip.learning.rule, chip.network.hot
-    gate, largest = training.error_gate, chip.network.output.output.high
-    if gate is not None:
-        if rule.need is Need.NOTHING:
-            raise document.error("training.error_gate", f"{rule.name} has no hidden learning to gate", "write null")
-        if gate >= hot:
-            raise document.error(
-                "training.error_gate", f"the gate never opens: e is at most {hot}", f"choose a code below {hot}"
-            )
-        if gate < -largest:
-            raise document.error(
-                "training.error_gate", f"the gate never closes: e is at least {-largest}", "write null for no gate"
-            )
-    if training.sign_dead_zone:
-        if "sign_dead_zone" not in rule.options:
-            raise document.error(
-                "training.sign_dead_zone", f"{rule.name} does not use the sign of the error", "leave it out"
-            )
-        if training.sign_dead_zone >= hot:
-            raise document.error(
-                "training.sign_dead_zone",
-                f"every error lies in the dead zone: |e| is at most {hot}",
-                f"choose a code below {hot}",
-            )
-    last = len(config.network.layers) - 1
-    for name in ("feedback", "projection"):
-        if getattr(config.network.layers[last], name) is not None:
-            raise document.error(
-                f"network.layers.{last}.dense.{name}", f"the output layer has no {name}", "leave it out"
-            )
-
-
-def _check_schedule(config: schema.Config, chip: Chip, document: Document) -> None:
-    last = len(chip.network.layers) - 1
-    for layer, pairs in zip(chip.network.layers, chip.learning.lr_shift, strict=True):
-        own = config.network.layers[layer.index].lr_shift is not None
-        common = "training.lr_shift." + ("output" if layer.index == last else "hidden")
-        where = f"network.layers.{layer.index}.dense.lr_shift" if own else common
-        epochs = [epoch for epoch, _ in pairs]
-        if epochs[:1] != [0] or epochs != sorted(set(epochs)):
-            raise document.error(
-                where, "a schedule starts with epoch 0 and its epochs ascend", "e.g. [[0, 9], [4, 10]]"
-            )
-        for epoch, rate in pairs:
-            shift = layer.update_shift(rate)
-            if not 0 <= shift <= 31:
-                raise document.error(
-                    where,
-                    f"lr_shift {rate} (epoch {epoch}) gives layer {layer.index} an update shift of {shift}, not 0 … 31",
-                    f"update shift = delta frac {layer.delta.frac} + input frac {layer.input.frac}"
-                    f" − weight frac {layer.weight.frac} + lr_shift",
-                )
-
-
-def _check_bounds(config: schema.Config, chip: Chip, document: Document) -> None:
-    """Refuse what could pass 63 bits anywhere between two registers.
-
-    Label rows, gates and δ_K need no check: codes of at most 32 bits, slopes of at most 8 and exact shifts of at most
-    31 to the left stay below 2^62.
-    """
-    del config
-    classes, batch = chip.network.classes, chip.learning.batch
-    for layer in chip.network.layers:
-        where = f"network.layers.{layer.index}.dense"
-        product = layer.delta.magnitude * layer.input.magnitude
-        sums = {
-            "accumulator": _aligned(layer.accumulator_bound, layer.preactivation_shift),
-            "weight update": batch * product + (1 << 31) + layer.weight.magnitude,
-        }
-        if layer.feedback is not None:
-            output = chip.network.output.delta
-            for magnitude, frac in ((output.magnitude, output.frac), (1, 0)):  # the error, or its sign
-                projected = classes * layer.feedback.magnitude * magnitude
-                bound = _aligned(projected, layer.feedback.frac + frac - layer.projection.frac)
-                sums["projection"] = max(sums.get("projection", 0), bound)
-        for what, bound in sums.items():
-            if bound > WIDEST:
-                raise document.error(
-                    where,
-                    f"the {what} of this layer can need {bound.bit_length() + 1} bits; at most 64 are exact",
-                    "use narrower formats, a smaller batch or formats whose fractional bits are closer together",
-                )
-
-
-def _aligned(bound: int, shift: int) -> int:
-    """Largest value while *bound* is shifted and rounded."""
-    return bound * (1 << -shift) if shift < 0 else bound + (1 << max(shift, 0))

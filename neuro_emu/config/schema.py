@@ -90,7 +90,7 @@ class Dense:
     )
     delta: Format | None = _setting("format of the modulatory signal; null: numerics.delta", None)
     projection: Format | None = _setting("format of a projected error before it meets f′; null: as delta", None)
-    feedback: Format | None = _setting("format of the feedback matrix; null: numerics.feedback.format", None)
+    feedback: Format | None = _setting("format of the feedback matrix; null: numerics.feedback.format, or if it learns that of the weights above", None)
     lr_shift: Schedule | None = _setting("learning rate 2^-shift of this layer; null: training.lr_shift", None)
 
 
@@ -114,6 +114,32 @@ class LearningRate:
 
 
 @dataclass(frozen=True)
+class WeightDecay:
+    """Decay of weights in a pass of its own: W ← W − W · 2^-shift."""
+
+    shift: int = _setting("λ = 2^-shift", min=1, max=31)
+    every: int = _setting("updates (samples, or mini-batches) between two passes", 256, min=1)
+    first_layer: bool = _setting("whether the first layer's weights decay too", False)
+
+
+@dataclass(frozen=True)
+class FeedbackDecay:
+    """Decay of learned feedback matrices that are no twins: B ← B − B · 2^-shift."""
+
+    shift: int = _setting("λ = 2^-shift", min=1, max=31)
+    every: int = _setting("updates, or mirror steps of weight_mirror, between two passes", 256, min=1)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Mirror mode of weight_mirror: noise in place of activations, between samples."""
+
+    every: int = _setting("samples between two visits", 100, min=1)
+    steps: int = _setting("mirror steps in one visit", 10, min=0, max=1000000)
+    noise_shift: int = _setting("amplitude of the noise is 2^-noise_shift", 1, min=0, max=31)
+
+
+@dataclass(frozen=True)
 class Training:
     """What is learned how."""
 
@@ -124,6 +150,13 @@ class Training:
     seed: int = _setting("of every draw: weights, feedback, order, rounding", 1, min=0, max=2**64 - 1)
     order: Order = _setting("order of the samples within an epoch", Order.SHUFFLED)
     validation: int = _setting("training samples, taken from the end, held out to choose settings on", 0, min=0)
+    options: dict[str, int | bool | str] = _section(dict, "settings of the rule's own: see `neuro-emu rules`")
+    feedback_lr_shift: Schedule | None = _setting(
+        "learning rate of learned feedback matrices that are no twins; null: lr_shift.hidden", None
+    )
+    weight_decay: WeightDecay | None = _setting("decay of the weights and of feedback twins; null: none", None)
+    feedback_decay: FeedbackDecay | None = _setting("decay of other learned feedback matrices; null: none", None)
+    mirror: Mirror = _section(Mirror, "schedule of mirror mode (weight_mirror)")
     error_gate: int | None = _setting("hidden layers learn only while e[label] exceeds this code; null: always", None)
     sign_dead_zone: int = _setting("codes of e within ± this count as zero (rules that use the error's sign)", 0, min=0)
 
@@ -133,8 +166,13 @@ class Feedback:
     """Feedback matrices B."""
 
     source: FeedbackSource = _setting("random codes, random signs, or one 16-bit LFSR per class", FeedbackSource.RANDOM)
-    format: Format = _setting("format of the codes", Format(True, 8, 7))
+    format: Format = _setting(
+        "format of the codes; matrices that learn take that of the weights of the layer above", Format(True, 8, 7)
+    )
     range: FeedbackRange = _setting("full: up to the largest code; kaiming: ±sqrt(6 / neurons)", FeedbackRange.FULL)
+    learned_range: FeedbackRange = _setting(
+        "the same for matrices that learn (kp, dkp, asap, asfp, weight_mirror)", FeedbackRange.KAIMING
+    )
 
 
 @dataclass(frozen=True)

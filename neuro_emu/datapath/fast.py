@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro_emu.datapath.layout import Storage, forward_kind, update_kind
+from neuro_emu.datapath.layout import Storage, update_kind
 from neuro_emu.datapath.program import record
+from neuro_emu.datapath.tables import constants_of, geometry_of, matrix_table, scratch_of
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.epoch import run_block
 from neuro_emu.kernels.events import list_events
 from neuro_emu.kernels.update import leap_table
-from neuro_emu.machine.activity import LayerActivity, counts_of
+from neuro_emu.machine.activity import MatrixActivity, counts_of
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.counts import Counts
-from neuro_emu.machine.design import WRITE_DELAY, ZeroInput
-from neuro_emu.network.layers import DenseLayer
+from neuro_emu.machine.matrices import Kind, Matrix, codes_of, put_codes
 from neuro_emu.network.state import TALLIES, ChipState
-from neuro_emu.numerics.modes import Rounding, WordSource
-from neuro_emu.numerics.ops import bit_reverse, draw
-from neuro_emu.numerics.tables import activation_table, derivative_table
+from neuro_emu.numerics.ops import draw
 
 
 def aligned_zeros(size: int, dtype: type, boundary: int = 64) -> NDArray[Any]:
@@ -43,166 +41,72 @@ class FastDatapath:
 
     def __init__(self, chip: Chip, state: ChipState) -> None:
         self.chip = chip
-        self._storage = [Storage.of(layer) for layer in chip.network.layers]
+        self._storage = [Storage.of(matrix) for matrix in chip.matrices]
         sizes = [st.length * st.positions for st in self._storage]
         self._offsets: list[int] = np.cumsum([0, *sizes]).tolist()
         self._epoch = state.epoch
         self._fill = state.batch_fill
         self._listed: dict[int, tuple[NDArray[Any], fb.Events]] = {}
         self._program = record(chip)
+        self._fixed_rows = [0 if u.learned else len(b) for u, b in zip(chip.plan.feedback, state.feedback, strict=True)]
         self._fabric = fb.Fabric(
-            layers=self._layer_table(),
-            constants=self._constants(),
+            layers=matrix_table(chip, self._storage, self._offsets),
+            constants=constants_of(chip),
             memory=self._memory(state),
-            geometry=self._geometry(),
-            scratch=self._scratch(self._program.registers),
+            geometry=geometry_of(chip, self._storage),
+            scratch=scratch_of(chip, self._storage, self._program),
             activity=self.new_activity(),
             program=self._program.code,
+            mirror=self._program.mirror,
         )
         self.begin_epoch(state.epoch)
 
-    def _layers(self) -> Iterator[tuple[DenseLayer, Storage]]:
-        return zip(self.chip.network.layers, self._storage, strict=True)
+    def _stored(self) -> Iterator[tuple[Matrix, Storage]]:
+        return zip(self.chip.matrices, self._storage, strict=True)
 
-    def _layer_table(self) -> fb.Int64:
-        table = np.zeros((len(self._storage), fb.LAYER_COLUMNS), dtype=np.int64)
-        for k, (layer, storage) in enumerate(self._layers()):
-            columns = {
-                fb.ROWS: layer.rows,
-                fb.UNITS: layer.units,
-                fb.OFFSET: self._offsets[k],
-                fb.ROW_STEP: 1 if storage.columns else storage.positions,
-                fb.UNIT_STEP: storage.length if storage.columns else 1,
-                fb.POSITIONS: storage.positions,
-                fb.BIAS: layer.bias_code,
-                fb.FORWARD_KIND: forward_kind(self.chip, layer, storage),
-                fb.PREACTIVATION_SHIFT: layer.preactivation_shift,
-                fb.DELTA_LOW: layer.delta.low,
-                fb.DELTA_HIGH: layer.delta.high,
-                fb.PROJECTION_LOW: layer.projection.low,
-                fb.PROJECTION_HIGH: layer.projection.high,
-                fb.WEIGHT_LOW: layer.weight.low,
-                fb.WEIGHT_HIGH: layer.weight.high,
-            }
-            table[k, list(columns)] = list(columns.values())
-        return table
-
-    def _constants(self) -> fb.Int64:
-        chip, output = self.chip, self.chip.network.output
-        numerics, learning, design = chip.numerics, chip.learning, chip.design
-        values = {
-            fb.ROUNDING: numerics.update_rounding.code,
-            fb.OVERFLOW: numerics.overflow.code,
-            fb.WORD_SOURCE: numerics.word_source.code,
-            fb.ACCUMULATOR_LOW: -numerics.accumulator_high - 1,
-            fb.ACCUMULATOR_HIGH: numerics.accumulator_high,
-            fb.ACCUMULATOR_MODE: numerics.accumulator_overflow.code,
-            fb.GATED: int(learning.error_gate is not None),
-            fb.ERROR_GATE: learning.error_gate or 0,
-            fb.DEAD_ZONE: learning.sign_dead_zone,
-            fb.HOT: chip.network.hot,
-            fb.DELTA_SHIFT: output.output.frac - output.delta.frac,
-            fb.BATCH: learning.batch,
-            fb.STRICT: int(numerics.strict),
-            fb.LANES: design.lanes,
-            fb.BANKS: design.weight_banks,
-            fb.WRITE_DELAY: WRITE_DELAY,
-            fb.GATED_ROWS: int(design.zero_input is ZeroInput.GATE),
-        }
-        return np.array([values[n] for n in range(fb.CONSTANTS)], dtype=np.int64)
-
-    def _code_type(self) -> type:
-        """Return the type of input and output codes: an unsigned 32-bit format needs more than int32."""
-        widest = max(max(la.input.high, la.output.high) for la in self.chip.network.layers)
-        return np.int32 if widest < 1 << 31 else np.int64
-
-    def _view(self, k: int, arena: fb.Arena) -> fb.Arena:
-        """Layer k of a flat arena as (rows, positions)."""
-        layer, storage = self.chip.network.layers[k], self._storage[k]
-        flat = arena[self._offsets[k] : self._offsets[k + 1]]
+    def _view(self, m: int, arena: fb.Arena) -> fb.Arena:
+        """Matrix m of a flat arena as (rows, positions)."""
+        matrix, storage = self.chip.matrices[m], self._storage[m]
+        flat = arena[self._offsets[m] : self._offsets[m + 1]]
         if storage.columns:
-            return flat.reshape(storage.positions, storage.length)[:, : layer.rows].T
-        return flat.reshape(layer.rows, storage.positions)
+            return flat.reshape(storage.positions, storage.length)[:, : matrix.rows].T
+        return flat.reshape(matrix.stored_rows, storage.positions)[: matrix.rows]
 
     def _memory(self, state: ChipState) -> fb.Memory:
-        layers = self.chip.network.layers
-        width = np.int16 if all(la.weight.bits <= 16 and la.weight.high < 1 << 15 for la in layers) else np.int32
-        weights = aligned_zeros(self._offsets[-1], width)
+        matrices = self.chip.matrices
+        weights = aligned_zeros(self._offsets[-1], np.int16 if all(m.format.bits <= 16 for m in matrices) else np.int32)
         batch = self.chip.learning.batch > 1
         gradients = np.zeros(self._offsets[-1] if batch else 1, dtype=np.int64)
-        for k, storage in enumerate(self._storage):
-            self._view(k, weights)[:, storage.position] = state.weights[k]
-            if batch:
-                self._view(k, gradients)[:, storage.position] = state.gradients[k]
-        widest = max(la.units for la in layers)
-        feedback = np.zeros((len(layers), self.chip.network.classes, widest), dtype=np.int32)
-        for k, matrix in enumerate(state.feedback):
-            feedback[k, :, : matrix.shape[1]] = matrix
+        for matrix, storage in self._stored():
+            m = matrix.index
+            self._view(m, weights)[:, storage.position] = codes_of(state, matrix)
+            if batch and state.gradients[m].size:
+                self._view(m, gradients)[:, storage.position] = state.gradients[m]
+        widest = max(la.units for la in self.chip.network.layers)
+        fixed = [b for b, use in zip(state.feedback, self.chip.plan.feedback, strict=True) if not use.learned]
+        rows = max([1, *(len(b) for b in fixed)])
+        feedback = np.zeros((len(self.chip.network.layers), rows, widest), dtype=np.int32)
+        for k, (matrix, use) in enumerate(zip(state.feedback, self.chip.plan.feedback, strict=True)):
+            if not use.learned:
+                feedback[k, : matrix.shape[0], : matrix.shape[1]] = matrix
         return fb.Memory(
             weights,
             gradients,
             feedback,
             state.row_registers.copy(),
             state.lane_registers.copy(),
+            state.noise_registers.copy() if len(state.noise_registers) else np.zeros(1, dtype=np.int64),
+            np.array([state.samples, state.updates, state.mirrored], dtype=np.int64),
             leap_table(),
-        )
-
-    def _geometry(self) -> fb.Geometry:
-        layers = self.chip.network.layers
-        broadest = max(st.positions for st in self._storage)
-        tables = [
-            [
-                activation_table(la.activation, la.table_frac, la.output),
-                derivative_table(la.activation, la.table_frac),
-            ]
-            for la in layers
-        ]
-        geometry = fb.Geometry(
-            position=np.zeros((len(layers), max(la.units for la in layers)), dtype=np.int32),
-            masks=np.zeros((len(layers), broadest), dtype=np.int64),
-            masks16=np.zeros((len(layers), broadest), dtype=np.int16),
-            masks32=np.zeros((len(layers), broadest), dtype=np.int32),
-            tables=np.array(tables, dtype=self._code_type()),
-        )
-        numerics = self.chip.numerics
-        masked = numerics.update_rounding is Rounding.STOCH and numerics.word_source is not WordSource.RAW
-        for k, (layer, storage) in enumerate(self._layers()):
-            geometry.position[k, : layer.units] = storage.position
-            if masked:
-                geometry.masks[k, storage.position] = [bit_reverse(j) for j in range(layer.units)]
-        return geometry
-
-    def _scratch(self, registers: int) -> fb.Scratch:
-        layers = self.chip.network.layers
-        n = len(layers)
-        widest = max(la.units for la in layers)
-        rows = max(widest + 1, *(la.rows for la in layers)) + fb.PADDING
-        positions = max(st.positions for st in self._storage)
-        longest = max(st.length for st in self._storage)
-        return fb.Scratch(
-            codes=np.zeros((n + 1, rows), dtype=self._code_type()),
-            lists=np.zeros((n, 3, rows), dtype=self._code_type()),
-            active=np.zeros((n, 2), dtype=np.int64),
-            sums=np.zeros((n, positions), dtype=np.int64),
-            preactivation=np.zeros((n, widest), dtype=np.int32),
-            signals=np.zeros((registers, widest), dtype=np.int64),
-            delta16=np.zeros(positions, dtype=np.int16),
-            words=np.zeros(rows, dtype=np.uint32),
-            codes16=np.zeros(longest, dtype=np.int16),
-            draws=np.zeros(longest, dtype=np.int32),
-            sums16=np.zeros((3, 2, fb.CHUNK), dtype=np.int16),
-            halves16=np.zeros((2, positions), dtype=np.int16),
-            limits=np.zeros(5, dtype=np.int64),
-            banks=np.zeros((2, self.chip.design.weight_banks), dtype=np.int64),
         )
 
     def new_activity(self) -> fb.Activity:
         """Return counters at zero."""
-        layers = self.chip.network.layers
+        matrices = self.chip.matrices
         return fb.Activity(
-            events=np.zeros((len(layers), len(TALLIES)), dtype=np.int64),
-            hits=np.zeros((2, len(layers), max(la.rows for la in layers)), dtype=np.int64),
-            totals=np.zeros((len(layers), 4), dtype=np.int64),
+            events=np.zeros((len(self.chip.network.layers), len(TALLIES)), dtype=np.int64),
+            hits=np.zeros((2, len(matrices), max(m.stored_rows for m in matrices)), dtype=np.int64),
+            totals=np.zeros((len(matrices), 6), dtype=np.int64),
         )
 
     def samples(
@@ -236,21 +140,22 @@ class FastDatapath:
 
     def counts(self, activity: fb.Activity, *, learning: bool) -> Counts:
         """Return cycles and accesses of everything counted in *activity*, training or inference samples."""
-        layers = []
-        for k, totals in enumerate(activity.totals.tolist()):
-            gated = self.chip.learning.error_gate is not None
-            learned = activity.hits[fb.LEARNED if gated else fb.FORWARDS, k]
-            forwards, trained, stalls, applied = totals
-            layers.append(LayerActivity(forwards, activity.hits[fb.FORWARDS, k], trained, learned, stalls, applied))
-        return counts_of(self.chip, layers, self._program.operations, learning=learning)
+        found = []
+        for m, totals in enumerate(activity.totals.tolist()):
+            forwards, trained, stalls, applied, decayed, driven = totals
+            hits = activity.hits[:, m]
+            found.append(
+                MatrixActivity(forwards, hits[fb.FORWARDS], trained, hits[fb.LEARNED], stalls, applied, decayed, driven)
+            )
+        return counts_of(self.chip, found, learning=learning)
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the shifts of *epoch* and, with them, the update kernels."""
         self._epoch = epoch
         table, geometry = self._fabric.layers, self._fabric.geometry
-        for k, (layer, storage) in enumerate(self._layers()):
-            shift = self.chip.update_shift(layer, epoch)
-            kind, split, levels = update_kind(self.chip, layer, storage, shift)
+        for k, (matrix, storage) in enumerate(self._stored()):
+            shift = self.chip.shift_of(matrix, epoch)
+            kind, split, levels = update_kind(self.chip, matrix, storage, shift)
             table[k, [fb.UPDATE_KIND, fb.SHIFT, fb.SPLIT, fb.LEVELS]] = kind, shift, split, levels
             masks = geometry.masks[k].tolist()
             if kind == fb.UPDATE_ROWS16:
@@ -274,15 +179,32 @@ class FastDatapath:
         memory, layers = self._fabric.memory, self.chip.network.layers
         batch = self.chip.learning.batch > 1
 
-        def canonical(k: int, arena: fb.Arena, dtype: type) -> NDArray[Any]:
-            return np.ascontiguousarray(self._view(k, arena)[:, self._storage[k].position], dtype=dtype)
+        def canonical(matrix: Matrix, arena: fb.Arena, dtype: type) -> NDArray[Any]:
+            m = matrix.index
+            return np.ascontiguousarray(self._view(m, arena)[:, self._storage[m].position], dtype=dtype)
 
-        return ChipState(
-            weights=[canonical(k, memory.weights, np.int32) for k in range(len(layers))],
-            feedback=[memory.feedback[la.index, :, : la.units].copy() for la in self.chip.network.hidden],
-            gradients=[canonical(k, memory.gradients, np.int64) for k in range(len(layers))] if batch else [],
+        state = ChipState(
+            weights=[canonical(self.chip.matrices[k], memory.weights, np.int32) for k in range(len(layers))],
+            feedback=[memory.feedback[k, :n, : layers[k].units].copy() for k, n in enumerate(self._fixed_rows)],
+            gradients=[self._sums(matrix, canonical) for matrix in self.chip.matrices] if batch else [],
             row_registers=memory.row_registers.copy(),
             lane_registers=memory.lane_registers.copy(),
             epoch=self._epoch,
             batch_fill=self._fill,
+            forward=[np.zeros((0, la.units), dtype=np.int32) for la in layers[:-1]],
+            classifiers=[np.zeros((0, layers[-1].units), dtype=np.int32) for _ in layers[:-1]],
+            noise_registers=memory.noise_registers.copy() if self.chip.learning.rule.mirror else self._no_noise,
+            samples=int(memory.progress[fb.SAMPLES]),
+            updates=int(memory.progress[fb.WRITES]),
+            mirrored=int(memory.progress[fb.MIRRORED]),
         )
+        for matrix in self.chip.matrices[len(layers) :]:
+            put_codes(state, matrix, canonical(matrix, memory.weights, np.int32))
+        return state
+
+    _no_noise = np.zeros(0, dtype=np.int64)
+
+    def _sums(self, matrix: Matrix, canonical: Callable[[Matrix, fb.Arena, type], NDArray[Any]]) -> NDArray[np.int64]:
+        if matrix.kind is Kind.WEIGHTS or self.chip.sums_gradients(matrix):
+            return canonical(matrix, self._fabric.memory.gradients, np.int64)
+        return np.zeros((0, 0), dtype=np.int64)

@@ -1,27 +1,24 @@
 """The float twin: the same rule bodies on float64, without any number format.
 
-It starts from the values of the chip's initial codes, sees the same samples in the same order and uses the same
-rates 2^-shift: what differs from the integer datapaths is what quantisation costs.
+It starts from the values of the chip's initial codes, sees the same samples in the same order, uses the same
+rates 2^-shift and the same noise in mirror mode: what differs from the integer datapaths is what quantisation costs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from neuro_emu.datapath.floating_rules import FloatSignals, FloatVector, values
 from neuro_emu.machine.chip import Chip
 from neuro_emu.network.state import ChipState
-from neuro_emu.numerics.formats import Format
-from neuro_emu.numerics.functions import Float, activation, derivative
-from neuro_emu.rules import Datapath, learn_output
+from neuro_emu.numerics.functions import Float, activation
+from neuro_emu.rules import Datapath, Need
 
 
-def _values(codes: NDArray[np.int32] | NDArray[np.int64], storage: Format) -> Float:
-    values: Float = codes.astype(np.float64) * 2.0**-storage.frac
-    return values
-
-
-class FloatDatapath:
+class FloatDatapath(FloatSignals):
     """Executes a chip's network and rule in float64, sample by sample.
 
     Args:
@@ -30,107 +27,139 @@ class FloatDatapath:
 
     Attributes:
         weights: W_k (n_{k-1} + 1, n_k) of each layer, bias row last.
-        feedback: B_k (classes, n_k) of each hidden layer.
+        feedback: B_k (rows, n_k) of each hidden layer.
+        forward: C_k (rows, n_k) of each hidden layer.
+        classifiers: L_k (n_k + 1, classes) of each hidden layer.
 
     """
 
     def __init__(self, chip: Chip, state: ChipState) -> None:
-        self.chip = chip
-        layers = chip.network.layers
-        self.weights: list[Float] = [_values(w, la.weight) for w, la in zip(state.weights, layers, strict=True)]
-        self.feedback: list[Float] = []
-        for matrix, layer in zip(state.feedback, chip.network.hidden, strict=True):
-            assert layer.feedback is not None
-            self.feedback.append(_values(matrix, layer.feedback))
-        self._gradients = [np.zeros_like(w) for w in self.weights]
-        self._rates = [0.0] * len(layers)
+        super().__init__(chip, state)
+        self._rates = [0.0] * len(chip.network.layers)
         self._fill = 0
-        output = chip.network.output.output
-        threshold = chip.learning.error_gate
-        self._gate = None if threshold is None else threshold * 2.0**-output.frac
-        self._dead_zone = chip.learning.sign_dead_zone * 2.0**-output.frac
-        self._x: list[Float] = []
-        self._active: list[NDArray[np.int64]] = []
-        self._z: list[Float] = []
-        self._label = 0
-        self._error: Float = np.zeros(chip.network.classes)
+        self._samples, self._updates, self._mirrored = state.samples, state.updates, state.mirrored
+        self._queue: list[Callable[[], None]] = []
         self.begin_epoch(state.epoch)
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the learning rates of *epoch*."""
         self._rates = [2.0 ** -self.chip.learning.shift_at(la.index, epoch) for la in self.chip.network.layers]
+        self._feedback_rate = 2.0 ** -self.chip.learning.feedback_shift_at(epoch)
 
     def infer(self, codes: NDArray[np.int64]) -> int:
         """Return the prediction for one sample of input codes (inputs,)."""
-        values = _values(codes, self.chip.network.layers[0].input)
-        self._x, self._active, self._z = [], [], []
+        present = values(codes, self.chip.network.layers[0].input)
+        self._y, self._z, self._made = [present], [], {}
         for layer, weights in zip(self.chip.network.layers, self.weights, strict=True):
-            x = np.append(values, 1.0)
-            active = np.flatnonzero(x)
-            z = x[active] @ weights[active]
-            self._x.append(x)
-            self._active.append(active)
+            active = np.flatnonzero(present)
+            z = present[active] @ weights[active] + weights[-1]
             self._z.append(z)
-            values = activation(layer.activation, z)
-        self._y = values
+            present = activation(layer.activation, z)
+            self._y.append(present)
         return int(np.argmax(self._z[-1]))
 
     def train(self, codes: NDArray[np.int64], label: int) -> int:
         """Learn from one sample; returns the prediction made before learning."""
         prediction = self.infer(codes)
         self._label = label
-        self._error = -self._y
-        self._error[label] += 1.0
-        is_open = self._gate is None or self._error[label] > self._gate
-        datapath: Datapath[Float] = self
+        self._deltas[self.last] = self._error_of(self._y[-1])
+        is_open = self._gate is None or bool(self._deltas[self.last][label] > self._gate)
+        datapath: Datapath[FloatVector] = self
+        rule = self.chip.learning.rule
         for k in self.chip.training_order:
-            if k == self.chip.network.output.index:
-                learn_output(datapath, k)
+            if k == self.last:
+                rule.output(datapath, k)
             elif is_open:
-                self.chip.learning.rule.learn(datapath, k)
-        if self.chip.learning.batch > 1:
+                rule.learn(datapath, k)
+            if rule.need is not Need.CHAIN:
+                self._carry_out()
+        self._carry_out()
+        self._end_sample()
+        return prediction
+
+    def _carry_out(self) -> None:
+        for write in self._queue:
+            write()
+        self._queue = []
+
+    def _end_sample(self) -> None:
+        self._samples += 1
+        if self.chip.learning.batch == 1:
+            self._written()
+        else:
             self._fill += 1
             if self._fill == self.chip.learning.batch:
                 self.apply_batch()
-        return prediction
+        mirror, schedule = self.chip.learning.rule.mirror, self.chip.learning.mirror
+        if mirror and self._samples % schedule.every == 0:
+            for _ in range(schedule.steps):
+                self._made, self._mirroring = {}, True
+                datapath: Datapath[FloatVector] = self
+                for k in range(self.last):
+                    mirror(datapath, k)
+                    self._carry_out()
+                self._mirroring = False
+                self._mirrored += 1
+                self._decay_feedback(self._mirrored)
 
     def apply_batch(self) -> None:
-        """Write the gradient sums of a full or short batch."""
-        for k, (weights, gradients) in enumerate(zip(self.weights, self._gradients, strict=True)):
-            np.add(weights, self._rates[k] * gradients, out=weights)
-            gradients[:] = 0.0
+        """Write the gradient sums of a full or short batch; without any, nothing happens."""
+        if not self._fill:
+            return
+        for target, gradient, scale in self._sums.values():
+            target += scale() * gradient
+            gradient[:] = 0.0
         self._fill = 0
+        self._written()
 
-    # --- what a rule may ask: see rules.base.Datapath -------------------------------------------------
+    def _written(self) -> None:
+        self._updates += 1
+        if (decay := self.chip.learning.weight_decay) and self._updates % decay.every == 0:
+            kept = 1.0 - 2.0**-decay.shift
+            for k in range(0 if decay.first_layer else 1, len(self.weights)):
+                self.weights[k][:-1] *= kept
+                if k > 0 and self.chip.plan.feedback[k - 1].twin:
+                    self.feedback[k - 1] *= kept
+        if not self.chip.learning.rule.mirror:
+            self._decay_feedback(self._updates)
 
-    def label_row(self, k: int) -> Float:
+    def _decay_feedback(self, count: int) -> None:
+        decay = self.chip.learning.feedback_decay
+        if decay and count % decay.every == 0:
+            for k, use in enumerate(self.chip.plan.feedback):
+                if use.learned and not use.twin:
+                    self.feedback[k] *= 1.0 - 2.0**-decay.shift
+
+    # --- what a rule may write: see rules.base.Datapath ---------------------------------------------------
+
+    def _add(self, name: str, target: Float, step: Callable[[], Float], scale: Callable[[], float]) -> None:
+        """Put off adding a step to a matrix, or to its sums over a mini-batch."""
+
+        def write() -> None:
+            if self.chip.learning.batch == 1 or self._mirroring:
+                target[:] += scale() * step()
+                return
+            if name not in self._sums:
+                self._sums[name] = (target, np.zeros_like(target), scale)
+            self._sums[name][1][:] += step()
+
+        self._queue.append(write)
+
+    def update(self, k: int, delta: FloatVector, activated: FloatVector | None = None, *, twin: bool = False) -> None:
         """See :class:`Datapath`."""
-        row: Float = self.feedback[k][self._label]
-        return row
+        inputs = self._y[k] if activated is None else activated.values
+        column = np.append(inputs, 1.0)
+        self._add(f"W{k}", self.weights[k], lambda: np.outer(column, delta.values), lambda: self._rates[k])
+        if twin:
+            step = np.outer(delta.values, inputs)
+            self._add(f"B{k - 1}", self.feedback[k - 1], lambda: step, lambda: self._rates[k])
 
-    def error(self) -> Float:
+    def learn_feedback(self, k: int, signal: FloatVector, activated: FloatVector) -> None:
         """See :class:`Datapath`."""
-        return self._error
+        step = np.outer(signal.values, activated.values)
+        self._add(f"B{k}", self.feedback[k], lambda: step, lambda: self._feedback_rate)
 
-    def error_sign(self) -> Float:
+    def learn_local(self, k: int) -> None:
         """See :class:`Datapath`."""
-        signs: Float = np.sign(self._error) * (np.abs(self._error) > self._dead_zone)
-        return signs
-
-    def project(self, k: int, signal: Float) -> Float:
-        """See :class:`Datapath`."""
-        projected: Float = signal @ self.feedback[k]
-        return projected
-
-    def gate(self, k: int, signal: Float) -> Float:
-        """See :class:`Datapath`."""
-        return signal * derivative(self.chip.network.layers[k].activation, self._z[k])
-
-    def update(self, k: int, delta: Float) -> None:
-        """See :class:`Datapath`."""
-        active = self._active[k]
-        step = np.outer(self._x[k][active], delta)
-        if self.chip.learning.batch > 1:
-            self._gradients[k][active] += step
-        else:
-            self.weights[k][active] += self._rates[k] * step
+        step = np.outer(np.append(self._y[k + 1], 1.0), self.local_error(k).values)
+        self._add(f"L{k}", self.classifiers[k], lambda: step, lambda: self._rates[self.last])

@@ -24,9 +24,9 @@ from neuro_emu.kernels.fabric import (
     Int64,
 )
 from neuro_emu.machine.chip import Chip
-from neuro_emu.network.layers import DenseLayer
+from neuro_emu.machine.matrices import Kind, Matrix
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
-from neuro_emu.numerics.ops import align, bit_reverse, draw
+from neuro_emu.numerics.ops import bit_reverse, draw
 
 NARROW_UNITS = 64
 """Layers with fewer neurons are stored as columns."""
@@ -38,7 +38,7 @@ _INT32 = (1 << 31) - 1
 
 @dataclass(frozen=True)
 class Storage:
-    """Storage of one layer.
+    """Storage of one matrix.
 
     Attributes:
         columns: whether the weights of a neuron, not of an input, are adjacent.
@@ -55,10 +55,10 @@ class Storage:
     position: Int64
 
     @classmethod
-    def of(cls, layer: DenseLayer) -> Storage:
-        """Choose columns for narrow layers, else rows with the least padding."""
+    def of(cls, layer: Matrix) -> Storage:
+        """Choose columns for narrow matrices, else rows with the least padding."""
         if layer.units < NARROW_UNITS:
-            length = -(-layer.rows // CHUNK) * CHUNK
+            length = -(-layer.stored_rows // CHUNK) * CHUNK
             return cls(True, layer.units, length, 0, np.arange(layer.units))
         sizes = []
         for levels in range(1, _MAX_LEVELS + 1):
@@ -68,34 +68,26 @@ class Storage:
         levels = -negative
         neurons = np.arange(layer.units)
         block_of = np.array([draw(bit_reverse(j), levels) for j in neurons.tolist()])
-        return cls(False, positions, layer.rows, levels, block_of * (positions >> levels) + (neurons >> levels))
+        return cls(False, positions, layer.stored_rows, levels, block_of * (positions >> levels) + (neurons >> levels))
 
 
-def forward_kind(chip: Chip, layer: DenseLayer, storage: Storage) -> int:
+def forward_kind(chip: Chip, layer: Matrix, storage: Storage) -> int:
     """Return the forward kernel whose arithmetic is exact under the worst-case bound of *layer*."""
     numerics = chip.numerics
     bound = layer.accumulator_bound
-    if bound > numerics.accumulator_high and numerics.accumulator_overflow is Overflow.SAT:
+    clamps = numerics.accumulator_overflow is Overflow.SAT and layer.kind is not Kind.FEEDBACK
+    if bound > numerics.accumulator_high and clamps:
         return FORWARD_SATURATING
-    if bound > _INT32 or layer.weight.bits > 16:
+    if bound > _INT32 or any(other.format.bits > 16 for other in chip.matrices):
         return FORWARD_EXACT
     if storage.columns:
-        return FORWARD_COLUMNS32 if layer.input.magnitude <= _INT16 else FORWARD_EXACT
-    return FORWARD_ROWS16 if layer.weight.magnitude * layer.input.magnitude <= _INT16 else FORWARD_EXACT
+        return FORWARD_COLUMNS32 if layer.code <= _INT16 else FORWARD_EXACT
+    return FORWARD_ROWS16 if layer.format.magnitude * layer.code <= _INT16 else FORWARD_EXACT
 
 
-def delta_bound(chip: Chip, layer: DenseLayer) -> int:
-    """Largest |δ| of a layer: its format, or for the output layer what e can reach."""
-    if layer is not chip.network.output:
-        return layer.delta.magnitude
-    error = max(chip.network.hot, layer.output.high)
-    shift = layer.output.frac - layer.delta.frac
-    return min(layer.delta.magnitude, align(error, shift))
-
-
-def _split_draw(chip: Chip, layer: DenseLayer, shift: int) -> int | None:
+def _split_draw(chip: Chip, layer: Matrix, shift: int) -> int | None:
     """Return how many low bits of an s-bit draw to round away first so that sums fit 16 bits; None: they never do."""
-    peak = delta_bound(chip, layer) * layer.input.magnitude
+    peak = layer.lane * layer.code
     lane_bits = (layer.units - 1).bit_length() if _masked(chip) else 0
     for split in range(shift + 1):
         head = (peak + (1 << split) - 1) >> split
@@ -103,7 +95,7 @@ def _split_draw(chip: Chip, layer: DenseLayer, shift: int) -> int | None:
         fits = (
             peak + (1 << split) - 1 <= _INT16
             and head + (1 << (shift - split)) <= _INT16
-            and layer.weight.magnitude + largest_step <= _INT16
+            and layer.format.magnitude + largest_step <= _INT16
         )
         if fits and (split == 0 or split <= shift - lane_bits):
             return split
@@ -116,21 +108,21 @@ def _masked(chip: Chip) -> bool:
     return numerics.update_rounding is Rounding.STOCH and numerics.word_source is not WordSource.RAW
 
 
-def _plain_only(chip: Chip, layer: DenseLayer, storage: Storage, shift: int) -> bool:
+def _plain_only(chip: Chip, layer: Matrix, storage: Storage, shift: int) -> bool:
     """Whether only the plain update computes what the chip asks for."""
-    peak = delta_bound(chip, layer) * layer.input.magnitude
+    peak = layer.lane * layer.code
     return (
         chip.learning.batch > 1
         or shift == 0
         or chip.numerics.overflow is Overflow.WRAP
         or chip.numerics.update_rounding in {Rounding.TRN_ZERO, Rounding.RND_CONV}
-        or max(storage.positions, layer.rows + CHUNK, layer.delta.magnitude, layer.input.magnitude) > _INT16
-        or any(la.weight.bits > 16 for la in chip.network.layers)
-        or peak + (1 << shift) + layer.weight.magnitude > _INT32
+        or max(storage.positions, layer.rows + CHUNK, layer.lane, layer.code) > _INT16
+        or any(other.format.bits > 16 for other in chip.matrices)
+        or peak + (1 << shift) + layer.format.magnitude > _INT32
     )
 
 
-def update_kind(chip: Chip, layer: DenseLayer, storage: Storage, shift: int) -> tuple[int, int, int]:
+def update_kind(chip: Chip, layer: Matrix, storage: Storage, shift: int) -> tuple[int, int, int]:
     """Return (kernel, split, levels) for updates with *shift*."""
     if chip.numerics.update_rounding is Rounding.STOCH and chip.numerics.word_source.per_lane:
         return UPDATE_LANES, 0, 0

@@ -24,13 +24,13 @@ class WordTap:
         self._step = lfsr if self._source in {WordSource.ROW_LFSR, WordSource.LANE_LFSR} else xorshift
         self._replay: dict[int, list[int]] = {}
 
-    def begin(self, layer: int, group: int) -> None:
-        """Start the update of a group."""
+    def begin(self, matrix: int, group: int) -> None:
+        """Start the write of a group of a matrix."""
         if group == 0:
-            self._replay[layer] = []
+            self._replay[matrix] = []
         self._row = 0
 
-    def words(self, layer: int, group: int, lanes: int) -> Int64:
+    def words(self, matrix: int, group: int, lanes: int) -> Int64:
         """Words (lanes,) of the next written row for the real neurons of a group."""
         if not self.draws:
             return np.zeros(lanes, dtype=np.int64)
@@ -38,16 +38,16 @@ class WordTap:
             registers = self._state.lane_registers
             registers[:] = [self._step(int(word)) for word in registers]
             return registers[:lanes].copy()
-        word = self._row_word(layer, group)
+        word = self._row_word(matrix, group)
         if self._source is WordSource.RAW:
             return np.full(lanes, word, dtype=np.int64)
         first = group * self._lanes
         return np.array([word ^ bit_reverse(j) for j in range(first, first + lanes)], dtype=np.int64)
 
-    def _row_word(self, layer: int, group: int) -> int:
+    def _row_word(self, matrix: int, group: int) -> int:
         if group == 0:
-            register = self._step(int(self._state.row_registers[layer]))
-            self._state.row_registers[layer] = register
-            self._replay[layer].append(register)
+            register = self._step(int(self._state.row_registers[matrix]))
+            self._state.row_registers[matrix] = register
+            self._replay[matrix].append(register)
         self._row += 1
-        return self._replay[layer][self._row - 1]
+        return self._replay[matrix][self._row - 1]

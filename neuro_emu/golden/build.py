@@ -143,6 +143,8 @@ def limits_of(chip: Chip) -> list[str]:
         found.append(f"error_gate {gate}; its register has 32 bits")
     if chip.learning.rule.name not in RULES_BUILT:
         found.append(f"rule {chip.learning.rule.name}; the RTL learns with {', '.join(RULES_BUILT)}")
+    if chip.learning.weight_decay:
+        found.append("weight decay; the RTL has none")
     widest = max(layer.units for layer in chip.network.layers) + chip.design.lanes
     if widest >= 1 << 17:
         found.append(f"{widest} neurons and lanes in a layer; its counters have 17 bits")

@@ -201,7 +201,7 @@ class _Proof:
 
     def _learning(self) -> None:
         network = self.chip.network
-        for op, k, source, target, shift in record_program(self.chip).code.tolist():
+        for op, k, source, target, shift, *_ in record_program(self.chip).code.tolist():
             layer = network.layers[k]
             if op == OP_SIGN:
                 self._signals[target] = self._ternary

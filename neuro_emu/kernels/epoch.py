@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from neuro_emu.jit import kernel, section
 from neuro_emu.kernels import fabric as fb
+from neuro_emu.kernels.decay import decay_all
+from neuro_emu.kernels.execute import count_rows, execute
 from neuro_emu.kernels.forward import activate, forward
-from neuro_emu.kernels.learn import ERROR_EXACT, error_sign, gate, label_row, output_error, project
-from neuro_emu.kernels.schedule import end_list, find_active, update_stalls
-from neuro_emu.kernels.update import sum_gradient, update
+from neuro_emu.kernels.learn import output_error
+from neuro_emu.kernels.schedule import end_list, find_active
 from neuro_emu.network.state import FIRST_OVERFLOW
 
 
@@ -30,82 +31,26 @@ def _load(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> None:
 
 
 @section
-def _count_rows(k: int, kind: int, fabric: fb.Fabric) -> None:
-    """Book the active rows of layer k under *kind* (FORWARDS or LEARNED)."""
-    hits = fabric.activity.hits[kind, k]
-    if k == 0:
-        for a in range(fabric.scratch.active[0, 0]):
-            hits[fabric.scratch.lists[0, fb.INDEX, a]] += 1
-        return
-    codes = fabric.scratch.codes[k]
-    for i in range(fabric.layers[k, fb.ROWS]):
-        hits[i] += codes[i] != 0
-
-
-@section
 def _forward_all(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> int:
     """Forward pass of one sample through all layers; returns the prediction, ties to the lowest index."""
     layers, scratch, activity = fabric.layers, fabric.scratch, fabric.activity
     _load(sample, fabric, samples)
-    last = layers.shape[0] - 1
+    last = fabric.constants[fb.LAYERS] - 1
     for k in range(last + 1):
         if k:
             rows = layers[k, fb.ROWS]
             scratch.codes[k, rows - 1] = layers[k, fb.BIAS]
-            find_active(scratch.codes[k], rows, scratch.lists[k], scratch.active[k])
-        _count_rows(k, fb.FORWARDS, fabric)
+            find_active(scratch.codes[k], rows, 1, scratch.lists[k], scratch.active[k])
+        count_rows(k, k, fb.FORWARDS, fabric)
         activity.totals[k, fb.FORWARDS] += 1
-        forward(k, layers, fabric.memory, scratch, fabric.constants, activity.events)
-        activate(k, layers, fabric.geometry, scratch, activity.events)
+        forward(k, k, layers, fabric.memory, scratch, fabric.constants, activity.events)
+        activate(k, k + 1, layers, fabric.geometry, scratch, activity.events)
     best = 0
     position = fabric.geometry.position[last]
     for j in range(1, layers[last, fb.UNITS]):
         if scratch.sums[last, position[j]] > scratch.sums[last, position[best]]:
             best = j
     return best
-
-
-@section
-def _learn_from(k: int, fabric: fb.Fabric, register: int, input_stalls: int) -> None:
-    """Update layer k, or sum its gradient, and book the rows and stalls."""
-    activity, constants = fabric.activity, fabric.constants
-    if constants[fb.GATED]:
-        _count_rows(k, fb.LEARNED, fabric)
-    activity.totals[k, fb.LEARNED] += 1
-    if k == 0:
-        activity.totals[k, fb.STALLS] += input_stalls
-    else:
-        lists, active = fabric.scratch.lists[k], fabric.scratch.active[k]
-        activity.totals[k, fb.STALLS] += update_stalls(lists, active, constants, fabric.scratch.banks)
-    if constants[fb.BATCH] > 1:
-        sum_gradient(k, fabric, register)
-    else:
-        update(k, fabric, register)
-
-
-@section
-def _execute(label: int, input_stalls: int, fabric: fb.Fabric) -> None:
-    """Run the learning program of one sample; a closed gate leaves the hidden layers out."""
-    layers, scratch, constants = fabric.layers, fabric.scratch, fabric.constants
-    events = fabric.activity.events
-    last = layers.shape[0] - 1
-    output_error(label, layers, constants, scratch, events)
-    is_open = not constants[fb.GATED] or scratch.signals[ERROR_EXACT, label] > constants[fb.ERROR_GATE]
-    for step in range(fabric.program.shape[0]):
-        instruction = fabric.program[step]
-        op, k = instruction[0], instruction[1]
-        if k != last and not is_open:
-            continue
-        if op == fb.OP_LABEL_ROW:
-            label_row(k, label, instruction[3], layers, fabric.memory, scratch)
-        elif op == fb.OP_SIGN:
-            error_sign(instruction[3], layers, constants, scratch)
-        elif op == fb.OP_PROJECT:
-            project(instruction, layers, fabric.memory, scratch, events)
-        elif op == fb.OP_GATE:
-            gate(instruction, layers, fabric.geometry, scratch, events)
-        else:
-            _learn_from(k, fabric, instruction[2], input_stalls)
 
 
 @kernel
@@ -118,21 +63,48 @@ def _overflowed(events: fb.Int64) -> bool:
 
 
 @section
-def _apply_batch(fabric: fb.Fabric) -> None:
-    """Write the gradient sums of a batch into the weights, in the order of the program."""
-    layers, scratch = fabric.layers, fabric.scratch
-    for step in range(fabric.program.shape[0]):
-        k = fabric.program[step, 1]
-        if fabric.program[step, 0] != fb.OP_UPDATE:
-            continue
-        rows = layers[k, fb.ROWS]
-        for i in range(rows):
-            scratch.lists[k, fb.INDEX, i] = i
-        scratch.active[k, 0] = rows
-        update(k, fabric, -1)
-        fabric.activity.totals[k, fb.APPLIED] += 1
-    for at in range(fabric.memory.gradients.shape[0]):
-        fabric.memory.gradients[at] = 0
+def _finish_write(fabric: fb.Fabric) -> None:
+    """End a written sample or mini-batch: empty its sums, decay weights and feedback when it is time."""
+    constants, progress = fabric.constants, fabric.memory.progress
+    if constants[fb.BATCH] > 1:
+        for at in range(fabric.memory.gradients.shape[0]):
+            fabric.memory.gradients[at] = 0
+    progress[fb.WRITES] += 1
+    if constants[fb.WEIGHT_DECAY] and progress[fb.WRITES] % constants[fb.WEIGHT_DECAY_EVERY] == 0:
+        decay_all(fb.DECAY_WEIGHTS, constants[fb.WEIGHT_DECAY], fabric)
+
+
+@section
+def _decay_feedback(count: int, fabric: fb.Fabric) -> None:
+    """Decay learned feedback after every so many of what its rule counts: writes, or mirror steps."""
+    constants = fabric.constants
+    if constants[fb.FEEDBACK_DECAY] and count % constants[fb.FEEDBACK_DECAY_EVERY] == 0:
+        decay_all(fb.DECAY_FEEDBACK, constants[fb.FEEDBACK_DECAY], fabric)
+
+
+@section
+def _learn(label: int, input_stalls: int, full: bool, short: bool, fabric: fb.Fabric) -> None:
+    """Learn from the sample that is in the registers.
+
+    Its update follows at once or, when the mini-batch is *full*, that of the batch; then mirror mode; then a *short* batch.
+    """
+    constants, progress = fabric.constants, fabric.memory.progress
+    output_error(label, fabric.layers, constants, fabric.scratch, fabric.activity.events)
+    progress[fb.SAMPLES] += 1
+    mirrors = fabric.mirror.shape[0] > 0
+    steps = constants[fb.MIRROR_STEPS] if mirrors and progress[fb.SAMPLES] % constants[fb.MIRROR_EVERY] == 0 else 0
+    runs = 2 + steps + (1 if short else 0)
+    for run in range(runs):
+        kind = fb.LEARN if run == 0 else fb.APPLY if run == 1 or run == 2 + steps else fb.MIRROR
+        writes = kind == fb.APPLY and (full or run != 1)
+        if kind != fb.APPLY or (writes and constants[fb.BATCH] > 1):
+            execute(kind, label, input_stalls, fabric)
+        if writes:
+            _finish_write(fabric)
+        if kind == fb.MIRROR:
+            progress[fb.MIRRORED] += 1
+        if kind == fb.MIRROR or (writes and not mirrors):
+            _decay_feedback(progress[fb.MIRRORED] if mirrors else progress[fb.WRITES], fabric)
 
 
 @kernel
@@ -148,12 +120,12 @@ def run_block(fabric: fb.Fabric, samples: fb.Samples, start: int, stop: int, fil
         sample = samples.order[t]
         samples.predictions[t] = _forward_all(sample, fabric, samples)
         if samples.learn:
-            _execute(int(samples.labels[sample]), samples.events.stalls[sample], fabric)
             fill += 1
-        ends = batch > 1 and samples.learn and (fill == batch or (samples.flush and t == stop - 1))
-        if ends:
-            _apply_batch(fabric)
-            fill = 0
+            full = fill == batch
+            short = not full and bool(samples.flush) and t == stop - 1
+            _learn(int(samples.labels[sample]), samples.events.stalls[sample], full, short, fabric)
+            if full or short:
+                fill = 0
         if fabric.constants[fb.STRICT] and _overflowed(fabric.activity.events):
             return t - start + 1
     return stop - start

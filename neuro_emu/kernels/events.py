@@ -19,7 +19,7 @@ def _list_events(codes: NDArray[Any], constants: fb.Int64, work: fb.EventWork, e
     for sample in range(codes.shape[0]):
         for i in range(rows - 1):
             work.codes[i] = codes[sample, i]
-        find_active(work.codes, rows, work.lists, work.active)
+        find_active(work.codes, rows, 1, work.lists, work.active)
         n = work.active[0]
         for a in range(n - 1):
             events.inputs[end + a] = work.lists[fb.INDEX, a]

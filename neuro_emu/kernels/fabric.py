@@ -1,6 +1,8 @@
-"""What the compiled loops work on: flat arrays grouped by purpose, one entry a layer where they are tables.
+"""What the compiled loops work on: flat arrays grouped by purpose, one entry a matrix where they are tables.
 
-All integers. Weights lie in one arena, each layer either as *rows* (input-major: position of a neuron
+Matrix k is W_k of layer k; local classifiers, learned feedback and random forward weights follow (`Chip.matrices`). A
+*plane* is a vector of codes with its list of active rows: plane 0 the input, plane k + 1 the output of layer k, further
+ones as the program needs them. All integers. Matrices lie in one arena, each either as *rows* (input-major: position of a neuron
 permuted, see :mod:`neuro_emu.datapath.layout`) or as *columns* (neuron-major, for narrow layers).
 """
 
@@ -22,9 +24,50 @@ Arena = NDArray[Any]  # int16, or int32 when a weight has more than 16 bits
 FORWARD_ROWS16, FORWARD_COLUMNS32, FORWARD_EXACT, FORWARD_SATURATING = range(4)
 UPDATE_ROWS16, UPDATE_ROWS32, UPDATE_COLUMNS32, UPDATE_PLAIN, UPDATE_LANES = range(5)
 
-OPERATIONS = ("label_row", "error_sign", "project", "gate", "update")
-OP_LABEL_ROW, OP_SIGN, OP_PROJECT, OP_GATE, OP_UPDATE = range(5)
-"""Instructions of the learning program: (op, layer, source register, target register, shift)."""
+OPERATIONS = (
+    "label_row",
+    "error_sign",
+    "project",
+    "gate",
+    "transpose",
+    "pool",
+    "noise",
+    "project_learned",
+    "random_forward",
+    "local_error",
+    "drive",
+    "update",
+    "learn_feedback",
+    "learn_local",
+)
+(
+    OP_LABEL_ROW,
+    OP_SIGN,
+    OP_PROJECT,
+    OP_GATE,
+    OP_TRANSPOSE,
+    OP_POOL,
+    OP_NOISE,
+    OP_PROJECT_LEARNED,
+    OP_RANDOM_FORWARD,
+    OP_LOCAL_ERROR,
+    OP_DRIVE,
+    OP_UPDATE,
+    OP_LEARN_FEEDBACK,
+    OP_LEARN_LOCAL,
+) = range(14)
+
+OP, LAYER, SOURCE, TARGET, ALIGN, PLANE, MATRIX, DETAIL, OWNER = range(9)
+"""Columns of the learning program, int64 (instructions, 9).
+
+Operation; layer; source and target registers; alignment shift; plane of codes that is read (for activations and updates)
+or of the rows (learned feedback); matrix; and per operation: rows of B (project), amplitude or 0 (transpose),
+plane that is written (activations), average or not and plane of the lanes (see the kernels); layer whose learning asks.
+"""
+INSTRUCTION = 9
+
+LEARN, APPLY, MIRROR = range(3)
+"""Runs of a program: one sample, the write of a mini-batch, one step of mirror mode."""
 
 PADDING = 8
 """Entries behind a list of active rows, so that loops may take eight at a time."""
@@ -33,7 +76,7 @@ CHUNK = 32
 """Neuron positions handled at once by the vectorised update; row storage is a multiple of it."""
 
 
-# Columns of the layer table, int64 (layers, LAYER_COLUMNS).
+# Columns of the table of matrices, int64 (matrices, LAYER_COLUMNS).
 (
     ROWS,
     UNITS,
@@ -50,13 +93,20 @@ CHUNK = 32
     PROJECTION_HIGH,
     WEIGHT_LOW,
     WEIGHT_HIGH,
+    HOST,  # layer that its events are counted with
+    BIASED,  # 1: the last row is the bias row
+    IS_FEEDBACK,  # 1: learned feedback: own counters, sums that are never clamped
+    TWIN,  # matrix that gets the same steps, or −1
+    DECAYS,  # 0: never, else one of DECAY_WEIGHTS, DECAY_FEEDBACK
+    NOISE,  # amplitude of mirror noise in place of this layer's outputs
     # The learning-rate schedule changes these:
     UPDATE_KIND,
     SHIFT,  # s_k
     SPLIT,  # low bits of the draw that are rounded away first (16-bit kernels)
     LEVELS,  # log2 of the blocks that the lane masks tell apart (16-bit row kernel)
-) = range(19)
-LAYER_COLUMNS = 19
+) = range(25)
+LAYER_COLUMNS = 25
+DECAY_WEIGHTS, DECAY_FEEDBACK = 1, 2
 
 # Entries of the constants, int64 (CONSTANTS,).
 (
@@ -77,8 +127,16 @@ LAYER_COLUMNS = 19
     BANKS,
     WRITE_DELAY,
     GATED_ROWS,  # 1: a zero row still takes its cycle
-) = range(17)
-CONSTANTS = 17
+    LAYERS,  # matrices that are forward weights
+    CLASSES,
+    WEIGHT_DECAY,  # shift; 0: none
+    WEIGHT_DECAY_EVERY,
+    FEEDBACK_DECAY,  # shift; 0: none
+    FEEDBACK_DECAY_EVERY,
+    MIRROR_EVERY,  # samples
+    MIRROR_STEPS,
+) = range(25)
+CONSTANTS = 25
 
 
 class Memory(NamedTuple):
@@ -86,32 +144,39 @@ class Memory(NamedTuple):
 
     weights: Arena  # flat
     gradients: Int64  # flat, same places; one element when the batch is one sample
-    feedback: Int32  # (layers, classes, widest)
-    row_registers: Int64  # (layers,)
+    feedback: Int32  # (layers, most rows, widest): fixed feedback matrices
+    row_registers: Int64  # (matrices,)
     lane_registers: Int64  # (lanes,)
+    noise_registers: Int64  # (hidden layers,)
+    progress: Int64  # (3,): SAMPLES, WRITES, MIRRORED
     leaps: Int64  # (4, 256): constant, four xorshift steps of each byte
+
+
+SAMPLES, WRITES, MIRRORED = range(3)
 
 
 class Geometry(NamedTuple):
     """Where neurons are stored and what their lanes look like."""
 
-    position: Int32  # (layers, widest): position of neuron j
-    masks: Int64  # (layers, positions): lane mask of the random word, by position
-    masks16: Int16  # (layers, positions): the same for the high part of a draw, 16-bit kernels
-    masks32: Int32  # (layers, positions): the same for the whole draw, 32-bit kernels
-    tables: Codes  # (layers, 2, 256) activation, derivative
+    position: Int32  # (matrices, widest): position of neuron j
+    masks: Int64  # (matrices, positions): lane mask of the random word, by position
+    masks16: Int16  # (matrices, positions): the same for the high part of a draw, 16-bit kernels
+    masks32: Int32  # (matrices, positions): the same for the whole draw, 32-bit kernels
+    tables: Codes  # (matrices, 2, 256) activation, derivative
 
 
 class Scratch(NamedTuple):
     """Working registers of one sample; nothing here outlives it."""
 
-    codes: Codes  # (layers + 1, widest rows): y_{k-1} with the bias code behind it
-    lists: Codes  # (layers, 3, widest rows + 8): INDEX, VALUE, RUNS of the active rows
-    active: Int64  # (layers, 2): number of active rows, number of runs
-    sums: Int64  # (layers, positions): z_k by position
-    preactivation: Int32  # (layers, widest)
+    codes: Codes  # (planes, widest rows): y_{k-1} with the bias code behind it
+    lists: Codes  # (planes, 3, widest rows + 8): INDEX, VALUE, RUNS of the active rows
+    active: Int64  # (planes, 2): number of active rows, number of runs
+    sums: Int64  # (matrices, positions): z_k by position
+    preactivation: Int32  # (matrices, widest)
     signals: Int64  # (registers, widest)
     delta16: Int16  # (positions,)
+    delta32: Int32  # (positions,)
+    saved: Int64  # (lanes,): lane registers before a write that a twin repeats
     words: Words  # (widest rows + 8,)
     codes16: Int16  # (widest column,): input codes of a column-stored layer
     draws: Int32  # (widest column,): draw of each of its rows
@@ -129,23 +194,25 @@ class Activity(NamedTuple):
     """What happened, for the counters; the closed forms of machine/activity.py read it."""
 
     events: Int64  # (layers, len(TALLIES))
-    hits: Int64  # (2, layers, widest rows): samples in which a row was active; FORWARDS, and LEARNED if gated
-    totals: Int64  # (layers, 4): forward samples, learned samples, their stalls, batches applied
+    hits: Int64  # (2, matrices, widest rows): samples in which a row was active; FORWARDS, LEARNED
+    totals: Int64  # (matrices, 6): see below
 
 
-FORWARDS, LEARNED, STALLS, APPLIED = range(4)
+FORWARDS, LEARNED, STALLS, APPLIED, DECAYED, DRIVEN = range(6)
+"""Forward passes, learned samples, their stalls, batches applied, decay passes, forward passes of mirror mode."""
 
 
 class Fabric(NamedTuple):
     """The whole chip, ready to run."""
 
-    layers: Int64  # (layers, LAYER_COLUMNS)
+    layers: Int64  # (matrices, LAYER_COLUMNS)
     constants: Int64  # (CONSTANTS,)
     memory: Memory
     geometry: Geometry
     scratch: Scratch
     activity: Activity
-    program: Int64  # (instructions, 5)
+    program: Int64  # (instructions, INSTRUCTION)
+    mirror: Int64  # (instructions, INSTRUCTION): one step of mirror mode
 
 
 class Events(NamedTuple):

@@ -43,18 +43,18 @@ def _eight_rows(a: int, step: int, arena: fb.Arena, lists: fb.Codes, high: fb.In
 
 
 @kernel
-def forward_rows16(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
+def forward_rows16(k: int, plane: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
     """Every product fits 16 bits: z by position, in two 16-bit halves, a block of rows at a time.
 
     Plain formula: ``z[p] = sum(value[a] * W[index[a], p] for a in active rows)``. Over at most 255 rows the sum of
     p >> 8 fits 16 bits and the sum of p mod 2^8 fits 16 bits unsigned, so the sum of p modulo 2^16 tells the rest.
     """
     n = layers[k, fb.POSITIONS]
-    lists, arena = scratch.lists[k], memory.weights[layers[k, fb.OFFSET] :]
+    lists, arena = scratch.lists[plane], memory.weights[layers[k, fb.OFFSET] :]
     high, low = scratch.halves16[0, :n], scratch.halves16[1, :n]
     sums = scratch.sums[k, :n]
     sums[:] = 0
-    active = scratch.active[k, 0]
+    active = scratch.active[plane, 0]
     for block in range(0, active, _BLOCK):
         high[:] = 0
         low[:] = 0
@@ -65,12 +65,12 @@ def forward_rows16(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scra
 
 
 @kernel
-def forward_columns32(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
+def forward_columns32(k: int, plane: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
     """Proven 32-bit bound, codes in 16 bits, a dot product a neuron: ``z[j] = sum(W[j, i] * codes[i])``."""
     rows = layers[k, fb.ROWS]
     codes = scratch.codes16[:rows]
     for i in range(rows):
-        codes[i] = scratch.codes[k, i]
+        codes[i] = scratch.codes[plane, i]
     for j in range(layers[k, fb.UNITS]):
         start = layers[k, fb.OFFSET] + j * layers[k, fb.UNIT_STEP]
         column = memory.weights[start : start + rows]
@@ -81,29 +81,31 @@ def forward_columns32(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.S
 
 
 @kernel
-def forward_exact(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
+def forward_exact(k: int, plane: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
     """Exact 64-bit sums over the active rows, whatever the storage; the order is free."""
     sums = scratch.sums[k]
     for p in range(layers[k, fb.POSITIONS]):
         sums[p] = 0
-    for a in range(scratch.active[k, 0]):
-        row = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
-        x = int(scratch.lists[k, fb.VALUE, a])
+    for a in range(scratch.active[plane, 0]):
+        row = layers[k, fb.OFFSET] + scratch.lists[plane, fb.INDEX, a] * layers[k, fb.ROW_STEP]
+        x = int(scratch.lists[plane, fb.VALUE, a])
         for p in range(layers[k, fb.POSITIONS]):
             sums[p] += int(memory.weights[row + p * layers[k, fb.UNIT_STEP]]) * x
 
 
 @kernel
-def forward_saturating(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, constants: fb.Int64) -> int:
+def forward_saturating(
+    k: int, plane: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, constants: fb.Int64
+) -> int:
     """Clamp after every product, rows ascending; lanes are neurons, so the order is kept. Returns the clamps."""
     low, high = constants[fb.ACCUMULATOR_LOW], constants[fb.ACCUMULATOR_HIGH]
     sums = scratch.sums[k]
     for p in range(layers[k, fb.POSITIONS]):
         sums[p] = 0
     clamped = 0
-    for a in range(scratch.active[k, 0]):
-        row = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
-        x = int(scratch.lists[k, fb.VALUE, a])
+    for a in range(scratch.active[plane, 0]):
+        row = layers[k, fb.OFFSET] + scratch.lists[plane, fb.INDEX, a] * layers[k, fb.ROW_STEP]
+        x = int(scratch.lists[plane, fb.VALUE, a])
         for p in range(layers[k, fb.POSITIONS]):
             weight = int(memory.weights[row + p * layers[k, fb.UNIT_STEP]])
             total = accumulate(sums[p], weight, x, low, high)
@@ -114,35 +116,38 @@ def forward_saturating(k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.
 
 @section
 def forward(
-    k: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, constants: fb.Int64, events: fb.Int64
+    k: int, plane: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, constants: fb.Int64, events: fb.Int64
 ) -> None:
-    """z_k of one layer into ``scratch.sums[k]``, by the kernel that the bounds allow."""
+    """Matrix k times a plane of codes into ``scratch.sums[k]``, by the kernel that the bounds allow."""
     kind = layers[k, fb.FORWARD_KIND]
     if kind == fb.FORWARD_ROWS16:
-        forward_rows16(k, layers, memory, scratch)
+        forward_rows16(k, plane, layers, memory, scratch)
     elif kind == fb.FORWARD_COLUMNS32:
-        forward_columns32(k, layers, memory, scratch)
+        forward_columns32(k, plane, layers, memory, scratch)
     elif kind == fb.FORWARD_EXACT:
-        forward_exact(k, layers, memory, scratch)
+        forward_exact(k, plane, layers, memory, scratch)
     else:
-        events[k, ACCUMULATOR_OVF] += forward_saturating(k, layers, memory, scratch, constants)
-    if constants[fb.ACCUMULATOR_MODE] == WRAP:
+        clamped = forward_saturating(k, plane, layers, memory, scratch, constants)
+        events[layers[k, fb.HOST], ACCUMULATOR_OVF] += clamped
+    if constants[fb.ACCUMULATOR_MODE] == WRAP and not layers[k, fb.IS_FEEDBACK]:
         low, high = constants[fb.ACCUMULATOR_LOW], constants[fb.ACCUMULATOR_HIGH]
         for p in range(layers[k, fb.POSITIONS]):
             total = wrap(scratch.sums[k, p], low, high)
-            events[k, ACCUMULATOR_OVF] += total != scratch.sums[k, p]
+            events[layers[k, fb.HOST], ACCUMULATOR_OVF] += total != scratch.sums[k, p]
             scratch.sums[k, p] = total
 
 
 @kernel
-def activate(k: int, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64) -> None:
-    """Q = requantise(z), y = table[q]; q is kept for the derivative."""
+def activate(
+    k: int, target: int, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64
+) -> None:
+    """Q = requantise(z), y = table[q] into plane *target*; q is kept for the derivative."""
     shift = layers[k, fb.PREACTIVATION_SHIFT]
     position = geometry.position[k]
     table = geometry.tables[k, 0]
     sums = scratch.sums[k]
     preactivation = scratch.preactivation[k]
-    codes = scratch.codes[k + 1]
+    codes = scratch.codes[target]
     clamped = 0
     for j in range(layers[k, fb.UNITS]):
         aligned = align(sums[position[j]], shift)
@@ -150,4 +155,4 @@ def activate(k: int, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratc
         clamped += q != aligned
         preactivation[j] = q
         codes[j] = table[table_address(q)]
-    events[k, PREACTIVATION_OVF] += clamped
+    events[layers[k, fb.HOST], PREACTIVATION_OVF] += clamped

@@ -14,9 +14,9 @@ DELTA_OUTPUT, ERROR_EXACT, FIRST_FREE = 0, 1, 2
 @kernel
 def output_error(label: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch, events: fb.Int64) -> None:
     """E = y* − y_K and δ_K, into their fixed registers."""
-    k = layers.shape[0] - 1
+    k = constants[fb.LAYERS] - 1
     codes = scratch.codes[k + 1]
-    for c in range(layers[k, fb.UNITS]):
+    for c in range(constants[fb.CLASSES]):
         target = constants[fb.HOT] if c == label else 0
         error = target - int(codes[c])
         aligned = align(error, constants[fb.DELTA_SHIFT])
@@ -27,9 +27,24 @@ def output_error(label: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.
 
 
 @kernel
-def error_sign(target: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch) -> None:
+def local_error(
+    instruction: fb.Int64, label: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch, events: fb.Int64
+) -> None:
+    """δ_L of a local classifier whose outputs lie in plane ``instruction[DETAIL]``, made like δ_K."""
+    m = instruction[fb.MATRIX]
+    codes = scratch.codes[instruction[fb.DETAIL]]
+    for c in range(constants[fb.CLASSES]):
+        target = constants[fb.HOT] if c == label else 0
+        aligned = align(target - int(codes[c]), constants[fb.DELTA_SHIFT])
+        delta = saturate(aligned, layers[m, fb.DELTA_LOW], layers[m, fb.DELTA_HIGH])
+        events[layers[m, fb.HOST], DELTA_OVF] += delta != aligned
+        scratch.signals[instruction[fb.TARGET], c] = delta
+
+
+@kernel
+def error_sign(target: int, constants: fb.Int64, scratch: fb.Scratch) -> None:
     """T = sign(e), 0 in the dead zone."""
-    for c in range(layers[-1, fb.UNITS]):
+    for c in range(constants[fb.CLASSES]):
         scratch.signals[target, c] = ternary_sign(scratch.signals[ERROR_EXACT, c], constants[fb.DEAD_ZONE])
 
 
@@ -43,13 +58,13 @@ def label_row(k: int, label: int, target: int, layers: fb.Int64, memory: fb.Memo
 
 @kernel
 def project(instruction: fb.Int64, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, events: fb.Int64) -> None:
-    """P = B_kᵀ · signal, exact, classes ascending; then requantised to the projection format."""
+    """P = B_kᵀ · signal, exact, rows ascending; then requantised to the projection format."""
     k, source, target, shift = instruction[1], instruction[2], instruction[3], instruction[4]
     units = layers[k, fb.UNITS]
     sums = scratch.sums[k]  # z_k is not needed any more: q is kept
     for j in range(units):
         sums[j] = 0
-    for c in range(layers[-1, fb.UNITS]):
+    for c in range(instruction[fb.DETAIL]):
         weight = scratch.signals[source, c]
         row = memory.feedback[k, c]
         for j in range(units):

@@ -52,3 +52,18 @@ def update_row(weights: Int32, products: Int64, words: Int64, settings: Int64, c
         counts[0] += step == 0
         counts[1] += kept != exact
         weights[lane] = kept
+
+
+@kernel
+def decay_row(codes: Int32, words: Int64, settings: Int64) -> None:
+    """Take its rounded 2^-shift part from each code of one row of a group: M ← M − R(M, d).
+
+    Args:
+        codes: (lanes,) updated in place.
+        words: (lanes,) 32-bit random words.
+        settings: (5,) as of :func:`update_row`; the mode is SAT, which nothing reaches.
+
+    """
+    for lane in range(codes.shape[0]):
+        step = round_shift(int(codes[lane]), settings[0], settings[1], words[lane])
+        codes[lane] = add_step(int(codes[lane]), -step, settings[2], settings[3], settings[4])

@@ -8,12 +8,13 @@ from neuro_emu.numerics.ops import bank_of
 
 
 @kernel
-def find_active(codes: fb.Codes, rows: int, lists: fb.Codes, counts: fb.Int64) -> None:
-    """List the rows whose code is not 0 (the bias row always counts) and the runs of adjacent ones.
+def find_active(codes: fb.Codes, rows: int, biased: int, lists: fb.Codes, counts: fb.Int64) -> None:
+    """List the rows whose code is not 0 (a bias row always counts) and the runs of adjacent ones.
 
     Args:
         codes: (rows,) input codes, bias last.
-        rows: rows of the layer.
+        rows: rows of the matrix.
+        biased: 1 if its last row is the bias row, else 0.
         lists: (3, rows + PADDING), written: row numbers, codes, starts of runs.
         counts: (2,), written: number of active rows, number of runs.
 
@@ -22,7 +23,7 @@ def find_active(codes: fb.Codes, rows: int, lists: fb.Codes, counts: fb.Int64) -
     n = 0
     n_runs = 0
     before = 0
-    for i in range(rows - 1):
+    for i in range(rows - biased):
         code = codes[i]
         index[n] = i
         value[n] = code
@@ -32,8 +33,13 @@ def find_active(codes: fb.Codes, rows: int, lists: fb.Codes, counts: fb.Int64) -
         n += active
         before = active
     runs[n_runs] = n
-    counts[1] = n_runs + 1 - before
-    counts[0] = end_list(n, rows, codes[rows - 1], index, value)
+    if biased:
+        counts[1] = n_runs + 1 - before
+        counts[0] = end_list(n, rows, codes[rows - 1], index, value)
+    else:
+        counts[1] = n_runs
+        counts[0] = n
+        pad_list(n, rows, index, value)
 
 
 @kernel
@@ -41,10 +47,16 @@ def end_list(n: int, rows: int, bias: int, index: fb.Codes, value: fb.Codes) -> 
     """Append the bias row and zero-valued padding to *n* listed rows; returns the number of active rows."""
     index[n] = rows - 1
     value[n] = bias
-    for a in range(n + 1, n + fb.PADDING):
+    pad_list(n + 1, rows, index, value)
+    return n + 1
+
+
+@kernel
+def pad_list(n: int, rows: int, index: fb.Codes, value: fb.Codes) -> None:
+    """Fill up to a multiple of eight behind *n* listed rows: products of 0."""
+    for a in range(n, n + fb.PADDING - 1):
         index[a] = rows - 1
         value[a] = 0
-    return n + 1
 
 
 @kernel

@@ -12,7 +12,14 @@ from neuro_emu.jit import kernel, section
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.pieces import byte_of, low_bits
 from neuro_emu.kernels.vectors import update_any_sign16, update_any_sign32, update_one_sign16, update_one_sign32
-from neuro_emu.network.state import UPDATES, WEIGHT_OVF, ZERO_UPDATES
+from neuro_emu.network.state import (
+    FEEDBACK_OVF,
+    FEEDBACK_UPDATES,
+    FEEDBACK_ZERO_UPDATES,
+    UPDATES,
+    WEIGHT_OVF,
+    ZERO_UPDATES,
+)
 from neuro_emu.numerics.modes import LANE_LFSR, RND, ROW_LFSR, STOCH
 from neuro_emu.numerics.ops import add_step, draw, lfsr, round_shift, xorshift
 
@@ -104,8 +111,10 @@ def _take_counts(sums: fb.Int16) -> int:
 
 
 @kernel
-def update_rows(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch) -> int:
-    """Every active row of a row-stored layer.
+def update_rows(
+    k: int, plane: int, count: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch
+) -> int:
+    """The first *count* active rows of a row-stored layer.
 
     A step is 0 unless the draw lies within |δ·x| of an end of its range. Lane masks are bit-reversed neuron numbers and
     neurons are stored in the order of their masks, so when |δ·x| ≤ 2^(s−m) only two aligned blocks of
@@ -128,8 +137,8 @@ def update_rows(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geomet
     result = 0
     chunks = positions // fb.CHUNK
     room = _LANE_SUM
-    for a in range(scratch.active[k, 0]):
-        x = int(scratch.lists[k, fb.VALUE, a])
+    for a in range(count):
+        x = int(scratch.lists[plane, fb.VALUE, a])
         peak = largest * abs(x)
         if peak == 0:
             continue
@@ -140,7 +149,7 @@ def update_rows(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geomet
         word = int(scratch.words[a])
         r = draw(word, shift)
         r0, r1 = low_bits(r, split), r >> split
-        at = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
+        at = layers[k, fb.OFFSET] + scratch.lists[plane, fb.INDEX, a] * layers[k, fb.ROW_STEP]
         m = _levels(peak, shift, layers[k, fb.LEVELS])
         if m == 0:
             if in16:
@@ -161,7 +170,9 @@ def update_rows(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geomet
 
 
 @kernel
-def update_columns(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch) -> int:
+def update_columns(
+    k: int, plane: int, count: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch
+) -> int:
     """Every neuron of a column-stored layer whose δ is not 0; here the vector lanes are inputs."""
     rows, length = layers[k, fb.ROWS], layers[k, fb.UNIT_STEP]
     shift = layers[k, fb.SHIFT]
@@ -169,9 +180,9 @@ def update_columns(k: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geo
     low, high = layers[k, fb.WEIGHT_LOW], layers[k, fb.WEIGHT_HIGH]
     for i in range(length):
         draws[i] = 0
-        codes[i] = scratch.codes[k, i] if i < rows else 0
-    for a in range(scratch.active[k, 0]):
-        draws[scratch.lists[k, fb.INDEX, a]] = draw(int(scratch.words[a]), shift)
+        codes[i] = scratch.codes[plane, i] if i < rows else 0
+    for a in range(count):
+        draws[scratch.lists[plane, fb.INDEX, a]] = draw(int(scratch.words[a]), shift)
     sums = scratch.sums16
     result = 0
     chunks = length // fb.CHUNK
@@ -206,27 +217,35 @@ def _set_limits(k: int, layers: fb.Int64, constants: fb.Int64, limits: fb.Int64)
 
 
 @kernel
-def update_plain(k: int, fabric: fb.Fabric, register: int) -> int:
-    """Row words, any rounding, overflow and width; ``register`` < 0 takes the product from the gradients."""
+def update_plain(k: int, source: int, plane: int, count: int, fabric: fb.Fabric, register: int) -> int:
+    """Row words, any rounding, overflow and width; ``register`` < 0 takes the product from the sums of *source*."""
     layers, memory, scratch = fabric.layers, fabric.memory, fabric.scratch
     limits = scratch.limits
     _set_limits(k, layers, fabric.constants, limits)
     result = 0
-    for a in range(scratch.active[k, 0]):
-        row = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
-        x = int(scratch.lists[k, fb.VALUE, a])
+    for a in range(count):
+        i = scratch.lists[plane, fb.INDEX, a]
+        row = layers[k, fb.OFFSET] + i * layers[k, fb.ROW_STEP]
+        row_of_sums = layers[source, fb.OFFSET] + i * layers[source, fb.ROW_STEP]
+        x = int(scratch.lists[plane, fb.VALUE, a])
         word = int(scratch.words[a])
         for j in range(layers[k, fb.UNITS]):
             p = int(fabric.geometry.position[k, j])
+            if register < 0:
+                product = memory.gradients[row_of_sums + p * layers[source, fb.UNIT_STEP]]
+            else:
+                product = scratch.signals[register, j] * x
             at = row + p * layers[k, fb.UNIT_STEP]
-            product = memory.gradients[at] if register < 0 else scratch.signals[register, j] * x
             result += _write(memory.weights, at, product, word ^ fabric.geometry.masks[k, p], limits)
     return result
 
 
 @kernel
-def update_lanes(k: int, fabric: fb.Fabric, register: int) -> int:
-    """Per-lane words: groups ascending, rows ascending, every lane advances once a written word."""
+def update_lanes(k: int, source: int, plane: int, fabric: fb.Fabric, register: int) -> int:
+    """Per-lane words: groups ascending, rows ascending, every lane advances once a written word.
+
+    A twin (k ≠ *source*) repeats the words of *source*, the one of the bias row included, which it does not have.
+    """
     layers, memory, scratch = fabric.layers, fabric.memory, fabric.scratch
     limits = scratch.limits
     _set_limits(k, layers, fabric.constants, limits)
@@ -234,57 +253,76 @@ def update_lanes(k: int, fabric: fb.Fabric, register: int) -> int:
     is_lfsr = fabric.constants[fb.WORD_SOURCE] == LANE_LFSR
     result = 0
     for first in range(0, units, lanes):
-        for a in range(scratch.active[k, 0]):
-            row = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
-            x = int(scratch.lists[k, fb.VALUE, a])
+        for a in range(scratch.active[plane, 0]):
+            i = scratch.lists[plane, fb.INDEX, a]
+            row = layers[k, fb.OFFSET] + i * layers[k, fb.ROW_STEP]
+            row_of_sums = layers[source, fb.OFFSET] + i * layers[source, fb.ROW_STEP]
+            x = int(scratch.lists[plane, fb.VALUE, a])
             for lane in range(lanes):
                 word = int(memory.lane_registers[lane])
                 word = lfsr(word) if is_lfsr else xorshift(word)
                 memory.lane_registers[lane] = word
                 j = first + lane
-                if j < units:
-                    at = row + int(fabric.geometry.position[k, j]) * layers[k, fb.UNIT_STEP]
-                    product = memory.gradients[at] if register < 0 else scratch.signals[register, j] * x
-                    result += _write(memory.weights, at, product, word, limits)
+                if j < units and i < layers[k, fb.ROWS]:
+                    p = int(fabric.geometry.position[k, j])
+                    if register < 0:
+                        product = memory.gradients[row_of_sums + p * layers[source, fb.UNIT_STEP]]
+                    else:
+                        product = scratch.signals[register, j] * x
+                    result += _write(memory.weights, row + p * layers[k, fb.UNIT_STEP], product, word, limits)
     return result
 
 
+@kernel
+def _book(k: int, written: int, result: int, layers: fb.Int64, events: fb.Int64) -> None:
+    """Count what a write did: updates, those whose step was 0, overflows."""
+    host, feedback = layers[k, fb.HOST], layers[k, fb.IS_FEEDBACK]
+    events[host, FEEDBACK_UPDATES if feedback else UPDATES] += written
+    events[host, FEEDBACK_ZERO_UPDATES if feedback else ZERO_UPDATES] += written - low_bits(result, 32)
+    events[host, FEEDBACK_OVF if feedback else WEIGHT_OVF] += result >> 32
+
+
 @section
-def update(k: int, fabric: fb.Fabric, register: int) -> None:
-    """One update of layer k from signal *register* (or, when negative, from the gradient sums)."""
+def update(k: int, plane: int, fabric: fb.Fabric, register: int, twin: int) -> None:
+    """One update of matrix k from signal *register* (or, when negative, from its sums), and of its twin if it has one."""
     layers, scratch, geometry = fabric.layers, fabric.scratch, fabric.geometry
-    kind = layers[k, fb.UPDATE_KIND]
-    count = scratch.active[k, 0]
-    if kind == fb.UPDATE_LANES:
-        result = update_lanes(k, fabric, register)
-    else:
+    count = scratch.active[plane, 0]
+    lanes = layers[k, fb.UPDATE_KIND] == fb.UPDATE_LANES
+    if lanes and twin >= 0:
+        for lane in range(fabric.constants[fb.LANES]):
+            scratch.saved[lane] = fabric.memory.lane_registers[lane]
+    if not lanes:
         row_words(k, count, fabric.memory, fabric.constants, scratch.words)
-        if kind == fb.UPDATE_PLAIN:
-            result = update_plain(k, fabric, register)
+    for turn in range(2 if twin >= 0 else 1):
+        target = k if turn == 0 else twin
+        rows = count if turn == 0 else count - 1  # the bias row, listed last, has no twin
+        kind = layers[target, fb.UPDATE_KIND]
+        if kind == fb.UPDATE_LANES:
+            if turn:
+                for lane in range(fabric.constants[fb.LANES]):
+                    fabric.memory.lane_registers[lane] = scratch.saved[lane]
+            result = update_lanes(target, k, plane, fabric, register)
+        elif kind == fb.UPDATE_PLAIN:
+            result = update_plain(target, k, plane, rows, fabric, register)
         else:
-            for p in range(layers[k, fb.POSITIONS]):
+            for p in range(layers[target, fb.POSITIONS]):
                 scratch.delta16[p] = 0  # padding positions never learn
-            for j in range(layers[k, fb.UNITS]):
-                scratch.delta16[geometry.position[k, j]] = scratch.signals[register, j]
+            for j in range(layers[target, fb.UNITS]):
+                scratch.delta16[geometry.position[target, j]] = scratch.signals[register, j]
             if kind == fb.UPDATE_COLUMNS32:
-                result = update_columns(k, layers, fabric.memory, geometry, scratch)
+                result = update_columns(target, plane, rows, layers, fabric.memory, geometry, scratch)
             else:
-                result = update_rows(k, layers, fabric.memory, geometry, scratch)
-    events = fabric.activity.events
-    written = count * layers[k, fb.UNITS]
-    overflows = result >> 32
-    events[k, UPDATES] += written
-    events[k, ZERO_UPDATES] += written - low_bits(result, 32)
-    events[k, WEIGHT_OVF] += overflows
+                result = update_rows(target, plane, rows, layers, fabric.memory, geometry, scratch)
+        _book(target, rows * layers[target, fb.UNITS], result, layers, fabric.activity.events)
 
 
 @kernel
-def sum_gradient(k: int, fabric: fb.Fabric, register: int) -> None:
+def sum_gradient(k: int, plane: int, fabric: fb.Fabric, register: int) -> None:
     """G += δ·x over the active rows, exactly."""
     layers, scratch = fabric.layers, fabric.scratch
-    for a in range(scratch.active[k, 0]):
-        row = layers[k, fb.OFFSET] + scratch.lists[k, fb.INDEX, a] * layers[k, fb.ROW_STEP]
-        x = int(scratch.lists[k, fb.VALUE, a])
+    for a in range(scratch.active[plane, 0]):
+        row = layers[k, fb.OFFSET] + scratch.lists[plane, fb.INDEX, a] * layers[k, fb.ROW_STEP]
+        x = int(scratch.lists[plane, fb.VALUE, a])
         for j in range(layers[k, fb.UNITS]):
             at = row + int(fabric.geometry.position[k, j]) * layers[k, fb.UNIT_STEP]
             fabric.memory.gradients[at] += scratch.signals[register, j] * x

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from neuro_emu.machine.design import Design, MemoryMacro
+from neuro_emu.machine.matrices import Kind, Matrix, matrices_of
+from neuro_emu.machine.memories import memories_of
+from neuro_emu.machine.plan import Plan, Vector, plan_of
 from neuro_emu.network.layers import DenseLayer, Network
 from neuro_emu.numerics.activations import LINEAR
+from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
-from neuro_emu.rules import Need, Rule
+from neuro_emu.rules import Need, OptionValue, Rule
+
+_TERNARY = Format(True, 2, 0)
+
+
+@dataclass(frozen=True)
+class Decay:
+    """Weight decay in a pass of its own: M −= M · 2^-shift after every ``every`` updates."""
+
+    shift: int
+    every: int
+    first_layer: bool = False
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Schedule of mirror mode: ``steps`` steps of noise ±2^-noise_shift after every ``every`` samples."""
+
+    every: int = 100
+    steps: int = 10
+    noise_shift: int = 1
 
 
 @dataclass(frozen=True)
@@ -43,7 +68,13 @@ class Learning:
         initial: ``zero`` or ``random`` weights at the start.
         initial_output: whether the output layer is random too.
         feedback_source: ``random``, ``sign`` or ``lfsr``.
-        feedback_range: ``full`` or ``kaiming``.
+        feedback_range: ``full`` or ``kaiming``, of fixed matrices.
+        learned_range: the same of learned ones.
+        options: the rule's own settings, as pairs; defaults are left out.
+        feedback_lr_shift: schedule of learned feedback matrices without twin.
+        weight_decay: of W_k, and of their twins.
+        feedback_decay: of learned feedback matrices without twin.
+        mirror: schedule of mirror mode.
 
     """
 
@@ -58,10 +89,28 @@ class Learning:
     initial_output: bool
     feedback_source: str
     feedback_range: str
+    learned_range: str = "kaiming"
+    options: tuple[tuple[str, OptionValue], ...] = ()
+    feedback_lr_shift: tuple[tuple[int, int], ...] = ((0, 0),)
+    weight_decay: Decay | None = None
+    feedback_decay: Decay | None = None
+    mirror: Mirror = Mirror()
 
     def shift_at(self, layer: int, epoch: int) -> int:
         """lr_shift of *layer* in *epoch*."""
-        return [shift for first, shift in self.lr_shift[layer] if first <= epoch][-1]
+        return _at(self.lr_shift[layer], epoch)
+
+    def feedback_shift_at(self, epoch: int) -> int:
+        """feedback_lr_shift in *epoch*."""
+        return _at(self.feedback_lr_shift, epoch)
+
+    def option(self, name: str) -> OptionValue:
+        """Value of one of the rule's own options."""
+        return dict(self.options).get(name, self.rule.options[name].default)
+
+
+def _at(schedule: tuple[tuple[int, int], ...], epoch: int) -> int:
+    return [shift for first, shift in schedule if first <= epoch][-1]
 
 
 @dataclass(frozen=True)
@@ -77,76 +126,87 @@ class Chip:
     def need(self) -> Need:
         """What hidden layers wait for: the larger of the rule's need and the options'."""
         gated = self.learning.error_gate is not None and self.learning.rule.need > Need.NOTHING
-        return Need.ERROR if gated else self.learning.rule.need
+        return max(Need.ERROR, self.learning.rule.need) if gated else self.learning.rule.need
 
     @property
     def training_order(self) -> tuple[int, ...]:
         """Layers in the order in which they update (docs/numerics.md, section 8)."""
         layers = range(len(self.network.layers))
-        return tuple(reversed(layers)) if self.need is Need.ERROR else tuple(layers)
+        return tuple(reversed(layers)) if self.need >= Need.ERROR else tuple(layers)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the rule asks of this chip."""
+        sizes = (self.network.inputs, *(layer.units for layer in self.network.layers))
+        return plan_of(self.learning.rule, sizes, dict(self.learning.options), self.training_order)
+
+    @cached_property
+    def matrices(self) -> tuple[Matrix, ...]:
+        """Every weight-like memory; W_k is entry k."""
+        return matrices_of(self)
+
+    def memories(self) -> tuple[MemoryMacro, ...]:
+        """Every memory that this network, rule and design point require."""
+        return memories_of(self)
+
+    def sums_gradients(self, matrix: Matrix) -> bool:
+        """Whether *matrix* keeps sums of its own over a mini-batch."""
+        k, steps = matrix.layer, self.plan.steps
+        if matrix.kind is Kind.WEIGHTS:
+            return self.plan.learns[k]
+        if matrix.kind is Kind.CLASSIFIER:
+            return any(step.op == "learn_local" and step.layer == k for step in steps)
+        return matrix.kind is Kind.FEEDBACK and any(s.op == "learn_feedback" and s.layer == k for s in steps)
+
+    def noise_amplitude(self, layer: int) -> int:
+        """Code a of the noise ±a that mirror mode puts in place of y_k."""
+        exponent = self.network.layers[layer].output.frac - self.learning.mirror.noise_shift
+        return 1 << exponent if exponent >= 0 else 0
+
+    def matrix(self, kind: Kind, layer: int) -> Matrix:
+        """Return the matrix of *kind* that belongs to *layer*."""
+        return next(m for m in self.matrices if m.kind is kind and m.layer == layer)
 
     def update_shift(self, layer: DenseLayer, epoch: int) -> int:
         """s_k in *epoch*."""
         return layer.update_shift(self.learning.shift_at(layer.index, epoch))
 
-    def memories(self) -> tuple[MemoryMacro, ...]:
-        """Every memory that this network, rule and design point require."""
-        macros = [self._input_buffer()]
-        for layer in self.network.layers:
-            macros += self._layer_memories(layer)
-        macros.append(self._error_buffer())
-        return tuple(macros)
+    def shift_of(self, matrix: Matrix, epoch: int) -> int:
+        """Update shift of any learning matrix in *epoch* (docs/numerics.md, section 6); 0 for fixed ones."""
+        layers, k, output = self.network.layers, matrix.layer, self.network.output
+        if matrix.kind is Kind.WEIGHTS:
+            return self.update_shift(layers[k], epoch)
+        if matrix.kind is Kind.TWIN:
+            return self.update_shift(layers[k + 1], epoch)
+        rate = self.learning.shift_at(output.index, epoch)
+        if matrix.kind is Kind.CLASSIFIER:
+            return output.delta.frac + layers[k].output.frac - output.weight.frac + rate
+        if matrix.kind is Kind.FORWARD:
+            return 0
+        return self.feedback_shift(k) + self.learning.feedback_shift_at(epoch)
 
-    def _input_buffer(self) -> MemoryMacro:
-        first = self.network.layers[0]
-        return MemoryMacro("input", first.inputs, first.input.bits, 1, "1R1W", "codes of the current sample")
+    def feedback_shift(self, k: int) -> int:
+        """f_s + f_a − f_B of the learned feedback matrix B_k without twin; 0 if nothing updates it."""
+        storage = self.network.layers[k].feedback
+        assert storage is not None
+        found = [s for s in self.plan.steps + self.plan.mirror if s.op == "learn_feedback" and s.layer == k]
+        return self.format_of(found[0].sources[0]).frac + self.network.layers[k].output.frac - storage.frac
 
-    def _error_buffer(self) -> MemoryMacro:
-        output = self.network.output
-        signed = "sign_dead_zone" in self.learning.rule.options
-        bits = output.delta.bits + (2 if signed else 0)
-        holds = "δ_K and the sign of e" if signed else "δ_K of the current sample"
-        return MemoryMacro("error", output.units, bits, 1, "1R1W", holds)
-
-    def _layer_memories(self, layer: DenseLayer) -> list[MemoryMacro]:
-        lanes, banks = self.design.lanes, self.design.weight_banks
-        groups = self.design.groups(layer.units)
-        words = -(-groups * layer.rows // banks)
-        k = layer.index
-        padding = 100 - 100 * layer.units // (groups * lanes)
-        holds = "W by row and group" + (f"; {padding} % padding" if padding else "")
-        macros = [MemoryMacro(f"weights[{k}]", words, lanes * layer.weight.bits, banks, "1RW", holds)]
-        if self.learning.batch > 1 and self._learns(layer):
-            bits = (self.learning.batch * layer.delta.magnitude * layer.input.magnitude).bit_length() + 1
-            macros.append(MemoryMacro(f"gradients[{k}]", words, lanes * bits, banks, "1RW", "mini-batch sums G"))
-        if layer.feedback is not None and self._learns(layer):
-            macros.append(
-                MemoryMacro(
-                    f"feedback[{k}]",
-                    groups * self.network.classes,
-                    lanes * layer.feedback.bits,
-                    1,
-                    "ROM",
-                    "B, a class a row",
-                )
-            )
-        macros.append(
-            MemoryMacro(f"outputs[{k}]", layer.units, layer.output.bits, 1, "1R1W", "y of the current sample")
-        )
-        if self.keeps_preactivation(layer):
-            macros.append(
-                MemoryMacro(f"preactivation[{k}]", layer.units, 8, 1, "1R1W", "q kept until the error is known")
-            )
-        if self.has_table(layer):
-            macros.append(MemoryMacro(f"table[{k}]", 256, layer.output.bits, 1, "ROM", f"{layer.activation}"))
-            if layer.feedback is not None and self._learns(layer):
-                macros.append(
-                    MemoryMacro(f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′")
-                )
-        return macros
-
-    def _learns(self, layer: DenseLayer) -> bool:
-        return layer is self.network.output or self.learning.rule.need > Need.NOTHING
+    def format_of(self, vector: Vector) -> Format:
+        """Format of a vector that the rule holds."""
+        layer = self.network.layers[max(vector.layer, 0)]
+        if vector.op == "output" and vector.layer < 0:
+            return layer.input
+        if vector.op in {"output", "random_forward", "pool", "noise", "drive"}:
+            return layer.output
+        if vector.op == "error_sign":
+            return _TERNARY
+        if vector.op == "label_row":
+            assert layer.feedback is not None
+            return layer.feedback
+        if vector.op in {"project", "transpose", "transpose_sign"}:
+            return layer.projection
+        return (layer if vector.op == "gate" else self.network.output).delta
 
     @staticmethod
     def has_table(layer: DenseLayer) -> bool:
@@ -155,4 +215,4 @@ class Chip:
 
     def keeps_preactivation(self, layer: DenseLayer) -> bool:
         """Whether q of a hidden layer must be buffered because its update waits for the error."""
-        return layer is not self.network.output and self.need is Need.ERROR
+        return layer is not self.network.output and self.need >= Need.ERROR and self.plan.learns[layer.index]

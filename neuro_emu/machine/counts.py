@@ -17,10 +17,11 @@ class Phase(IntEnum):
     FORWARD = 1
     ERROR = 2
     UPDATE = 3
+    FEEDBACK = 4
 
 
 class Component(IntEnum):
-    """What is counted: clock cycles, memory accesses (words), operations."""
+    """What is counted: clock cycles, memory accesses (words), operations; docs/machine.md says which takes what."""
 
     CYCLES = 0
     STALLS = 1
@@ -39,6 +40,11 @@ class Component(IntEnum):
     GATE = 14
     UPDATE = 15
     RANDOM_WORD = 16
+    FEEDBACK_WRITE = 17
+    SHARED_UPDATE = 18
+    ADD = 19
+    POOL = 20
+    RANDOM_READ = 21
 
 
 class Port(IntEnum):

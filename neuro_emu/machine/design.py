@@ -15,6 +15,11 @@ PROJECT_DRAIN = 3
 """As :data:`PIPELINE_DRAIN`, and one cycle to requantise."""
 
 
+def transpose_drain(lanes: int) -> int:
+    """As :data:`PROJECT_DRAIN`, and a pipeline stage for each level of the adder tree across the lanes."""
+    return PROJECT_DRAIN + (lanes - 1).bit_length()
+
+
 class ZeroInput(Enum):
     """What a zero input code costs; the weights never depend on it."""
 

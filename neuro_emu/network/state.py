@@ -17,12 +17,19 @@ class ChipState:
 
     Attributes:
         weights: W_k (n_{k-1} + 1, n_k) of each layer, bias row last.
-        feedback: B_k (classes, n_k) of each hidden layer.
-        gradients: G_k, as the weights, mini-batch sums; empty when the batch is one sample.
-        row_registers: (layers,) 32-bit random-word register of each weight matrix.
+        feedback: B_k (rows, n_k) of each hidden layer: a row a class, or a neuron of the layer above; (0, n_k) without.
+        gradients: mini-batch sums G of each matrix of the chip (empty for those without sums of their own), W_k first;
+            no entry when the batch is one sample.
+        row_registers: (matrices,) 32-bit random-word register of each matrix, W_k first; 0 where nothing is drawn.
         lane_registers: (lanes,) 32-bit random-word register of each physical lane.
         epoch: epochs begun and finished.
         batch_fill: samples summed in ``gradients`` so far.
+        forward: C_k (rows, n_k) of each hidden layer, fixed random forward weights; (0, n_k) without.
+        classifiers: L_k (n_k + 1, classes) of each hidden layer; (0, classes) without.
+        noise_registers: (hidden layers,) 32-bit register of the noise of mirror mode.
+        samples: trained on so far.
+        updates: samples, or mini-batches, written so far.
+        mirrored: mirror steps so far.
 
     """
 
@@ -33,6 +40,12 @@ class ChipState:
     lane_registers: Int64
     epoch: int = 0
     batch_fill: int = 0
+    forward: list[Int32] = field(default_factory=list)
+    classifiers: list[Int32] = field(default_factory=list)
+    noise_registers: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    samples: int = 0
+    updates: int = 0
+    mirrored: int = 0
 
     def copy(self) -> ChipState:
         """Return an independent copy."""
@@ -44,13 +57,22 @@ class ChipState:
             lane_registers=self.lane_registers.copy(),
             epoch=self.epoch,
             batch_fill=self.batch_fill,
+            forward=[c.copy() for c in self.forward],
+            classifiers=[w.copy() for w in self.classifiers],
+            noise_registers=self.noise_registers.copy(),
+            samples=self.samples,
+            updates=self.updates,
+            mirrored=self.mirrored,
         )
 
 
 TALLIES = (
     "updates",
     "zero_updates",
+    "feedback_updates",
+    "feedback_zero_updates",
     "weight_overflows",
+    "feedback_overflows",
     "accumulator_overflows",
     "preactivation_overflows",
     "delta_overflows",
@@ -58,7 +80,8 @@ TALLIES = (
 )
 """Names of the per-layer event counters, in the order in which kernels keep them."""
 
-UPDATES, ZERO_UPDATES, WEIGHT_OVF, ACCUMULATOR_OVF, PREACTIVATION_OVF, DELTA_OVF, PROJECTION_OVF = range(7)
+UPDATES, ZERO_UPDATES, FEEDBACK_UPDATES, FEEDBACK_ZERO_UPDATES = range(4)
+WEIGHT_OVF, FEEDBACK_OVF, ACCUMULATOR_OVF, PREACTIVATION_OVF, DELTA_OVF, PROJECTION_OVF = range(4, 10)
 FIRST_OVERFLOW = WEIGHT_OVF
 
 

@@ -89,6 +89,12 @@ def ternary_sign(error: int, dead_zone: int) -> int:
 
 
 @scalar_op
+def mean(total: int, count: int) -> int:
+    """Mean of *count* codes with the sum *total*, rounded to nearest, ties up."""
+    return (2 * total + count) // (2 * count)
+
+
+@scalar_op
 def bank_of(address: int, banks: int) -> int:
     """Return the SRAM bank of a row address; *banks* is a power of two."""
     return address & (banks - 1)

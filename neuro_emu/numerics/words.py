@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from neuro_emu.numerics.formats import Format
 
 TAG_WEIGHT, TAG_FEEDBACK, TAG_ORDER, TAG_ROW_WORD, TAG_FEEDBACK_LFSR = 1, 2, 3, 4, 5
+TAG_FEEDBACK_WORD, TAG_FORWARD, TAG_NOISE, TAG_CLASSIFIER_WORD = 6, 7, 8, 9
 GOLDEN_32 = 0x9E3779B9
 
 U64 = NDArray[np.uint64]

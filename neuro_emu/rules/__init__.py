@@ -5,9 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from neuro_emu.rules.base import RULES, Datapath, Need, Rule, learn_output
+from neuro_emu.rules.base import RULES, Datapath, Need, Option, OptionValue, Rule, rule
+from neuro_emu.rules.lookup import find_rule, installed_rules
+
+_NO_RULES = {"base", "blocks", "lookup"}
 
 for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+    if _module.name not in _NO_RULES:
+        import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["RULES", "Datapath", "Need", "Rule", "learn_output"]
+__all__ = ["RULES", "Datapath", "Need", "Option", "OptionValue", "Rule", "find_rule", "installed_rules", "rule"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from neuro_emu.rules.base import Datapath, Need, V, rule
 
 
-@rule("sdfa", needs=Need.ERROR, options=("sign_dead_zone",))
+@rule("sdfa", needs=Need.ERROR, settings=("sign_dead_zone",))
 def sdfa(dp: Datapath[V], k: int) -> None:
     """Direct feedback alignment from the thresholded sign of the error."""
     delta = dp.gate(k, dp.project(k, dp.error_sign()))

@@ -31,7 +31,7 @@ class Case:
 @st.composite
 def cases(draw, most_lanes=20, samples=(2, 7), **choices):
     """A chip that the RTL can be, with samples of which some are only predicted; *choices* fix parts of its design."""
-    chip = draw(chips().filter(lambda chip: not limits_of(chip)))
+    chip = draw(chips(in_rtl=True).filter(lambda chip: not limits_of(chip)))
     lanes = (chip.design.lanes - 1) % most_lanes + 1
     chip = replace(chip, design=replace(chip.design, lanes=lanes, **choices))
     data = draw(data_for(chip, samples))

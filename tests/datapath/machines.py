@@ -7,6 +7,7 @@ from strategies import spec_of
 from neuro_emu.datapath.fast import FastDatapath
 from neuro_emu.datapath.traced import TracedDatapath
 from neuro_emu.machine.initialise import initial_state
+from neuro_emu.machine.matrices import Kind
 from neuro_emu.network.state import TALLIES
 from neuro_emu.numerics.words import sample_order
 
@@ -35,7 +36,7 @@ class Fast:
         return samples.predictions.tolist()
 
     def result(self):
-        return integers_of(self.path.state(), self.path.activity.events, self.predictions)
+        return integers_of(self.chip, self.path.state(), self.path.activity.events, self.predictions)
 
     def counts(self, *, learning=True):
         return self.path.counts(self.path.activity if learning else self.inferred, learning=learning)
@@ -55,7 +56,7 @@ class Traced:
         return [self.path.infer(codes.astype(np.int64)) for codes in data.codes]
 
     def result(self):
-        return integers_of(self.path.state, self.path.tally.events, self.predictions)
+        return integers_of(self.chip, self.path.state, self.path.tally.events, self.predictions)
 
     def counts(self, *, learning=True):
         return self.path.counts if learning else self.path.inference_counts
@@ -77,8 +78,14 @@ class Naive:
         return {
             "weights": path.weights,
             "feedback": path.feedback,
-            "gradients": path.sums if batch > 1 else [],
+            "classifiers": path.classifiers,
+            "forward": path.forward_weights,
+            "gradients": [path.sums, path.classifier_sums, path.feedback_sums] if batch > 1 else [],
             "row registers": path.row_registers,
+            "feedback registers": path.feedback_registers,
+            "classifier registers": path.classifier_registers,
+            "noise registers": path.noise_registers,
+            "progress": [path.samples_done, path.updates_done, path.mirror_steps_done],
             "lane registers": path.lane_registers,
             "batch fill": path.in_batch,
             "tallies": [[tally[name] for name in TALLIES] for tally in path.tallies],
@@ -86,12 +93,32 @@ class Naive:
         }
 
 
-def integers_of(state, events, predictions):
+def integers_of(chip, state, events, predictions):
+    """Everything that outlives a sample, as nested lists."""
+    hidden, layers = range(len(chip.network.hidden)), len(chip.network.layers)
+    places = {(matrix.kind, matrix.layer): matrix.index for matrix in chip.matrices}
+
+    def of_matrices(kind, values, nothing):
+        found = [places.get((kind, k)) for k in hidden]
+        return [nothing if m is None else np.asarray(values[m]).tolist() for m in found]
+
+    sums = state.gradients
     return {
         "weights": [w.tolist() for w in state.weights],
         "feedback": [b.tolist() for b in state.feedback],
-        "gradients": [g.tolist() for g in state.gradients],
-        "row registers": state.row_registers.tolist(),
+        "classifiers": [w.tolist() for w in state.classifiers],
+        "forward": [c.tolist() for c in state.forward],
+        "gradients": sums
+        and [
+            [g.tolist() for g in sums[:layers]],
+            of_matrices(Kind.CLASSIFIER, sums, []),
+            of_matrices(Kind.FEEDBACK, sums, []),
+        ],
+        "row registers": state.row_registers[:layers].tolist(),
+        "feedback registers": of_matrices(Kind.FEEDBACK, state.row_registers, 0),
+        "classifier registers": of_matrices(Kind.CLASSIFIER, state.row_registers, 0),
+        "noise registers": state.noise_registers.tolist(),
+        "progress": [state.samples, state.updates, state.mirrored],
         "lane registers": state.lane_registers.tolist(),
         "batch fill": state.batch_fill,
         "tallies": events.tolist(),

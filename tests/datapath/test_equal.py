@@ -69,7 +69,7 @@ def test_a_block_in_pieces_trains_as_one(data):
         path.train(samples, start, stop)
         predictions += samples.predictions[start:stop].tolist()
     if cuts[-2] != count:  # else the last piece was empty and nothing was flushed after it
-        pieces = integers_of(path.state(), path.activity.events, predictions)
+        pieces = integers_of(chip, path.state(), path.activity.events, predictions)
         assert_same(whole.result(), pieces, "whole and pieces")
         assert not path.counts(path.activity, learning=True).differences(whole.counts())
 
@@ -90,7 +90,7 @@ def test_a_saved_state_resumes_to_the_same_integers(data):
     again = resumed.samples(given_data.codes, given_data.labels, order, learn=True, flush=False)
     resumed.train(again, half, count)
     none = np.zeros(0)
-    one, two = (integers_of(path.state(), none, []) for path in (straight, resumed))
+    one, two = (integers_of(chip, path.state(), none, []) for path in (straight, resumed))
     assert_same(one, two, "straight and resumed")
     assert resumed.state().epoch == 1
     assert samples.predictions[half:].tolist() == again.predictions[half:].tolist()

@@ -64,7 +64,7 @@ def run(chip, force=None, samples=3):
     path.train(block, 0, samples)
     table = path._fabric.layers
     kinds = table[:, [fb.FORWARD_KIND, fb.UPDATE_KIND]].tolist()
-    return integers_of(path.state(), path.activity.events, block.predictions.tolist()), kinds
+    return integers_of(chip, path.state(), path.activity.events, block.predictions.tolist()), kinds
 
 
 def plainly(path):

@@ -161,7 +161,7 @@ def assert_loadable(chip, state, samples):
     assert samples.learn[0]
 
 
-@given(chips(wide=False))
+@given(chips(wide=False, in_rtl=True))
 @settings(max_examples=3, suppress_health_check=list(HealthCheck))
 def test_states_and_samples_are_what_a_chip_can_hold(chip):
     episodes = adversarial(chip, chip.learning.seed)

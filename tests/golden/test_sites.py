@@ -270,7 +270,7 @@ def test_projections():
 @settings(suppress_health_check=list(HealthCheck))
 def test_what_is_claimed_out_of_reach_never_fires(data):
     """Extreme and random states, random samples."""
-    chip = data.draw(chips())
+    chip = data.draw(chips(in_rtl=True))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     state, counter = initial_state(chip), SiteCounter(chip)
     for codes, layer in zip(state.weights, chip.network.layers, strict=True):
@@ -361,7 +361,7 @@ def test_sets_of_numbers_hold_what_they_stand_for(data):
 # --- names ---------------------------------------------------------------------------------------------------
 
 
-@given(chips())
+@given(chips(in_rtl=True))
 def test_every_site_has_a_meaning_and_every_claim_is_of_a_site(chip):
     sites = sites_of(chip)
     assert len(sites) == len(set(sites))

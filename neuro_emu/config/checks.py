@@ -1,0 +1,247 @@
+"""Settings that contradict each other, or ask for more than 63 bits: each check raises at the place where it is written."""
+
+from __future__ import annotations
+
+from neuro_emu.config import schema
+from neuro_emu.config.typed import Document
+from neuro_emu.datasets import describe
+from neuro_emu.machine.chip import Chip
+from neuro_emu.machine.matrices import Kind
+from neuro_emu.numerics.formats import Format
+from neuro_emu.rules import Need
+
+WIDEST = (1 << 63) - 1
+"""No intermediate value may pass 63 bits and a sign."""
+
+
+def _check_ends(config: schema.Config, chip: Chip, document: Document) -> None:
+    del config
+    output = chip.network.output
+    if output.activation != "sigmoid":
+        raise document.error(
+            f"network.layers.{output.index}.dense.activation",
+            f"the output layer is {output.activation}",
+            "write sigmoid: the error e = y* − y_K is that of a sigmoid with binary cross-entropy",
+        )
+    if chip.network.hot == 0:
+        raise document.error(
+            f"network.layers.{output.index}.dense.output",
+            f"{output.output} cannot hold a target: its largest code is 0",
+            "write u8f8",
+        )
+
+
+def _check_samples(config: schema.Config, chip: Chip, document: Document) -> None:
+    del chip
+    described = next(d for d in describe() if d.name == config.dataset.name)
+    made = config.dataset.name == "synthetic"  # as many as are asked for
+    for part, wanted, there in (
+        ("train", config.dataset.train, described.train),
+        ("test", config.dataset.test, described.test),
+    ):
+        if wanted is not None and wanted > there and not made:
+            raise document.error(
+                f"dataset.{part}",
+                f"{config.dataset.name} has {there} samples, not {wanted}",
+                "null takes all of them",
+            )
+    samples = config.dataset.train or described.train
+    if config.training.validation >= samples:
+        raise document.error(
+            "training.validation",
+            f"holding out {config.training.validation} of {samples} training samples leaves nothing to learn from",
+            f"hold out fewer than {samples}",
+        )
+
+
+def _check_signs(config: schema.Config, chip: Chip, document: Document) -> None:
+    for layer in chip.network.layers:
+        where = f"network.layers.{layer.index}.dense."
+        for name in ("weight", "delta", "projection", "feedback"):
+            storage: Format | None = getattr(layer, name)
+            if storage is not None and not storage.signed:
+                own = getattr(config.network.layers[layer.index], name) is not None
+                common = {"delta": "numerics.delta", "feedback": "numerics.feedback.format"}
+                raise document.error(
+                    where + name if own else common.get(name, where + "delta"),
+                    f"{name} needs a signed format, got {storage}",
+                    f"write s{storage.bits}f{storage.frac}",
+                )
+
+
+def _check_options(config: schema.Config, chip: Chip, document: Document) -> None:
+    training, rule, hot = config.training, chip.learning.rule, chip.network.hot
+    gate, largest = training.error_gate, chip.network.output.output.high
+    if gate is not None:
+        if rule.need is Need.NOTHING:
+            raise document.error("training.error_gate", f"{rule.name} has no hidden learning to gate", "write null")
+        if gate >= hot:
+            raise document.error(
+                "training.error_gate", f"the gate never opens: e is at most {hot}", f"choose a code below {hot}"
+            )
+        if gate < -largest:
+            raise document.error(
+                "training.error_gate", f"the gate never closes: e is at least {-largest}", "write null for no gate"
+            )
+    if training.sign_dead_zone:
+        if "sign_dead_zone" not in rule.settings:
+            raise document.error(
+                "training.sign_dead_zone", f"{rule.name} does not use the sign of the error", "leave it out"
+            )
+        if training.sign_dead_zone >= hot:
+            raise document.error(
+                "training.sign_dead_zone",
+                f"every error lies in the dead zone: |e| is at most {hot}",
+                f"choose a code below {hot}",
+            )
+    last = len(config.network.layers) - 1
+    for name in ("feedback", "projection"):
+        if getattr(config.network.layers[last], name) is not None:
+            raise document.error(
+                f"network.layers.{last}.dense.{name}", f"the output layer has no {name}", "leave it out"
+            )
+
+
+def _check_ascending(pairs: tuple[tuple[int, int], ...], where: str, document: Document) -> None:
+    epochs = [epoch for epoch, _ in pairs]
+    if epochs[:1] != [0] or epochs != sorted(set(epochs)):
+        raise document.error(where, "a schedule starts with epoch 0 and its epochs ascend", "e.g. [[0, 9], [4, 10]]")
+
+
+def _check_schedule(config: schema.Config, chip: Chip, document: Document) -> None:
+    last = len(chip.network.layers) - 1
+    for layer, pairs in zip(chip.network.layers, chip.learning.lr_shift, strict=True):
+        own = config.network.layers[layer.index].lr_shift is not None
+        common = "training.lr_shift." + ("output" if layer.index == last else "hidden")
+        where = f"network.layers.{layer.index}.dense.lr_shift" if own else common
+        _check_ascending(pairs, where, document)
+        for epoch, rate in pairs:
+            shift = layer.update_shift(rate)
+            if not 0 <= shift <= 31:
+                raise document.error(
+                    where,
+                    f"lr_shift {rate} (epoch {epoch}) gives layer {layer.index} an update shift of {shift}, not 0 … 31",
+                    f"update shift = delta frac {layer.delta.frac} + input frac {layer.input.frac}"
+                    f" − weight frac {layer.weight.frac} + lr_shift",
+                )
+
+
+def _check_learned(config: schema.Config, chip: Chip, document: Document) -> None:
+    """Schedules, formats and noise of what learns beside the weights."""
+    learning, layers = chip.learning, chip.network.layers
+    own = config.training.feedback_lr_shift is not None
+    where = "training.feedback_lr_shift" if own else "training.lr_shift.hidden"
+    _check_ascending(learning.feedback_lr_shift, where, document)
+    for matrix in chip.matrices:
+        k = matrix.layer
+        if matrix.kind is Kind.TWIN and matrix.format.frac != layers[k + 1].weight.frac:
+            raise document.error(
+                f"network.layers.{k}.dense.feedback",
+                f"feedback in {matrix.format} cannot share the steps of weights in {layers[k + 1].weight}",
+                f"its fractional bits must be {layers[k + 1].weight.frac}; null takes the weights' format",
+            )
+        if matrix.kind is Kind.FEEDBACK:
+            for epoch, rate in learning.feedback_lr_shift:
+                shift = chip.feedback_shift(k) + rate
+                if not 0 <= shift <= 31:
+                    raise document.error(
+                        where,
+                        f"shift {rate} (epoch {epoch}) gives B_{k} an update shift of {shift}, not 0 … 31",
+                        f"update shift = {chip.feedback_shift(k)} + feedback_lr_shift",
+                    )
+        if matrix.kind is Kind.CLASSIFIER:
+            for epoch, _ in learning.lr_shift[-1]:
+                shift = chip.shift_of(matrix, epoch)
+                if not 0 <= shift <= 31:
+                    raise document.error(
+                        "training.lr_shift.output",
+                        f"it gives the local classifier of layer {k} an update shift of {shift}, not 0 … 31",
+                        "update shift = delta frac of the output + output frac of the layer − weight frac + lr_shift",
+                    )
+    for layer in chip.network.hidden if learning.rule.mirror else ():
+        amplitude = chip.noise_amplitude(layer.index)
+        if not 1 <= amplitude <= layer.output.high:
+            raise document.error(
+                "training.mirror.noise_shift",
+                f"noise of ±{amplitude} codes in place of the outputs {layer.output} of layer {layer.index}",
+                f"the amplitude 2^({layer.output.frac} − noise_shift) must lie in 1 … {layer.output.high}",
+            )
+
+
+def _check_vectors(config: schema.Config, chip: Chip, document: Document) -> None:
+    """Whether the vectors that the rule brings together have formats that fit."""
+    del config
+    layers = chip.network.layers
+    for step in chip.plan.steps:
+        if step.op == "update" and chip.format_of(step.sources[1]) != layers[step.layer].input:
+            raise document.error(
+                "training.rule",
+                f"{chip.learning.rule.name} updates layer {step.layer} with an activation in"
+                f" {chip.format_of(step.sources[1])} in place of its input in {layers[step.layer].input}",
+                "give the outputs that share activations one format",
+            )
+        if step.op == "pool" and chip.format_of(step.sources[0]) != layers[step.layer].output:
+            raise document.error(
+                "training.rule",
+                f"{chip.learning.rule.name} pools outputs in {chip.format_of(step.sources[0])}"
+                f" to outputs in {layers[step.layer].output}",
+                "give the outputs that share activations one format",
+            )
+
+
+def _check_bounds(config: schema.Config, chip: Chip, document: Document) -> None:
+    """Refuse what could pass 63 bits anywhere between two registers.
+
+    Label rows, gates and δ_K need no check: codes of at most 32 bits, slopes of at most 8 and exact shifts of at most
+    31 to the left stay below 2^62.
+    """
+    del config
+    batch, layers = chip.learning.batch, chip.network.layers
+    sums: dict[tuple[int, str], int] = {}
+
+    def need(k: int, what: str, bound: int) -> None:
+        sums[k, what] = max(sums.get((k, what), 0), bound)
+
+    for matrix in chip.matrices:
+        k, product = matrix.layer, matrix.lane * matrix.code
+        if matrix.kind in {Kind.WEIGHTS, Kind.CLASSIFIER, Kind.FORWARD}:
+            model = chip.network.output if matrix.kind is Kind.CLASSIFIER else layers[k]
+            frac = layers[k].input.frac if matrix.kind is Kind.WEIGHTS else min(layers[0].input.frac, 0)
+            need(k, "accumulator", _aligned(matrix.accumulator_bound, matrix.format.frac + frac - model.table_frac))
+        if matrix.kind is Kind.WEIGHTS:
+            product = layers[k].delta.magnitude * layers[k].input.magnitude
+        need(k, "weight update", batch * product + (1 << 31) + matrix.format.magnitude)
+    for step in chip.plan.steps:
+        if step.op in {"project", "transpose", "transpose_sign"}:
+            layer, signal = layers[step.layer], step.sources[0]
+            storage = layers[step.layer + 1].weight if step.op == "transpose" else layer.feedback
+            assert storage is not None
+            source = chip.format_of(signal)
+            largest = 1 if signal.op == "error_sign" else source.magnitude
+            exact = signal.length * storage.magnitude * largest
+            need(step.layer, "projection", _aligned(exact, storage.frac + source.frac - layer.projection.frac))
+    for (k, what), bound in sums.items():
+        if bound > WIDEST:
+            raise document.error(
+                f"network.layers.{k}.dense",
+                f"the {what} of this layer can need {bound.bit_length() + 1} bits; at most 64 are exact",
+                "use narrower formats, a smaller batch or formats whose fractional bits are closer together",
+            )
+
+
+def _aligned(bound: int, shift: int) -> int:
+    """Largest value while *bound* is shifted and rounded."""
+    return bound * (1 << -shift) if shift < 0 else bound + (1 << max(shift, 0))
+
+
+CHECKS = (
+    _check_samples,
+    _check_ends,
+    _check_signs,
+    _check_options,
+    _check_schedule,
+    _check_learned,
+    _check_vectors,
+    _check_bounds,
+)
+"""In the order in which problems are reported."""

@@ -1,0 +1,172 @@
+"""What the compiled loops are told about a chip: the table of matrices, constants, geometry, working registers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuro_emu.datapath.layout import Storage, forward_kind
+from neuro_emu.datapath.program import Program
+from neuro_emu.kernels import fabric as fb
+from neuro_emu.machine.chip import Chip
+from neuro_emu.machine.design import WRITE_DELAY, ZeroInput
+from neuro_emu.machine.matrices import Kind, Matrix
+from neuro_emu.network.layers import DenseLayer
+from neuro_emu.numerics.modes import Rounding, WordSource
+from neuro_emu.numerics.ops import bit_reverse
+from neuro_emu.numerics.tables import activation_table, derivative_table
+
+
+def _model(chip: Chip, matrix: Matrix) -> DenseLayer:
+    """Layer whose activation, formats and table a matrix has."""
+    return chip.network.output if matrix.kind is Kind.CLASSIFIER else chip.network.layers[matrix.layer]
+
+
+def _source_frac(chip: Chip, matrix: Matrix) -> int:
+    """Fractional bits of the codes that a matrix is multiplied with."""
+    layers, k = chip.network.layers, matrix.layer
+    if matrix.kind is Kind.CLASSIFIER:
+        return layers[k].output.frac
+    if matrix.kind is Kind.FORWARD:
+        step = next(s for s in chip.plan.steps if s.op == "random_forward" and s.layer == k)
+        return chip.format_of(step.sources[0]).frac
+    return layers[k].input.frac
+
+
+def _decays(chip: Chip, matrix: Matrix) -> int:
+    decay = chip.learning.weight_decay
+    if matrix.kind is Kind.WEIGHTS and decay and (matrix.layer > 0 or decay.first_layer):
+        return fb.DECAY_WEIGHTS
+    return fb.DECAY_FEEDBACK if matrix.kind is Kind.FEEDBACK and chip.learning.feedback_decay else 0
+
+
+def _twin(chip: Chip, matrix: Matrix) -> int:
+    if matrix.kind is not Kind.WEIGHTS or matrix.layer == 0 or not chip.plan.feedback[matrix.layer - 1].twin:
+        return -1
+    return chip.matrix(Kind.TWIN, matrix.layer - 1).index
+
+
+def matrix_table(chip: Chip, storages: list[Storage], offsets: list[int]) -> fb.Int64:
+    """Return the table of matrices; the schedule's columns are filled in at the start of each epoch."""
+    table = np.zeros((len(storages), fb.LAYER_COLUMNS), dtype=np.int64)
+    for matrix, storage in zip(chip.matrices, storages, strict=True):
+        layer, m = _model(chip, matrix), matrix.index
+        columns = {
+            fb.ROWS: matrix.rows,
+            fb.UNITS: matrix.units,
+            fb.OFFSET: offsets[m],
+            fb.ROW_STEP: 1 if storage.columns else storage.positions,
+            fb.UNIT_STEP: storage.length if storage.columns else 1,
+            fb.POSITIONS: storage.positions,
+            fb.BIAS: matrix.bias_code,
+            fb.FORWARD_KIND: forward_kind(chip, matrix, storage),
+            fb.PREACTIVATION_SHIFT: matrix.format.frac + _source_frac(chip, matrix) - layer.table_frac,
+            fb.DELTA_LOW: layer.delta.low,
+            fb.DELTA_HIGH: layer.delta.high,
+            fb.PROJECTION_LOW: layer.projection.low,
+            fb.PROJECTION_HIGH: layer.projection.high,
+            fb.WEIGHT_LOW: matrix.format.low,
+            fb.WEIGHT_HIGH: matrix.format.high,
+            fb.HOST: matrix.layer,
+            fb.BIASED: int(matrix.biased),
+            fb.IS_FEEDBACK: int(matrix.kind in {Kind.FEEDBACK, Kind.TWIN}),
+            fb.TWIN: _twin(chip, matrix),
+            fb.DECAYS: _decays(chip, matrix),
+            fb.NOISE: chip.noise_amplitude(matrix.layer),
+        }
+        table[m, list(columns)] = list(columns.values())
+    return table
+
+
+def constants_of(chip: Chip) -> fb.Int64:
+    """Return what all layers share."""
+    output, numerics, learning, design = chip.network.output, chip.numerics, chip.learning, chip.design
+    weight_decay, feedback_decay = learning.weight_decay, learning.feedback_decay
+    values = {
+        fb.ROUNDING: numerics.update_rounding.code,
+        fb.OVERFLOW: numerics.overflow.code,
+        fb.WORD_SOURCE: numerics.word_source.code,
+        fb.ACCUMULATOR_LOW: -numerics.accumulator_high - 1,
+        fb.ACCUMULATOR_HIGH: numerics.accumulator_high,
+        fb.ACCUMULATOR_MODE: numerics.accumulator_overflow.code,
+        fb.GATED: int(learning.error_gate is not None),
+        fb.ERROR_GATE: learning.error_gate or 0,
+        fb.DEAD_ZONE: learning.sign_dead_zone,
+        fb.HOT: chip.network.hot,
+        fb.DELTA_SHIFT: output.output.frac - output.delta.frac,
+        fb.BATCH: learning.batch,
+        fb.STRICT: int(numerics.strict),
+        fb.LANES: design.lanes,
+        fb.BANKS: design.weight_banks,
+        fb.WRITE_DELAY: WRITE_DELAY,
+        fb.GATED_ROWS: int(design.zero_input is ZeroInput.GATE),
+        fb.LAYERS: len(chip.network.layers),
+        fb.CLASSES: chip.network.classes,
+        fb.WEIGHT_DECAY: weight_decay.shift if weight_decay else 0,
+        fb.WEIGHT_DECAY_EVERY: weight_decay.every if weight_decay else 1,
+        fb.FEEDBACK_DECAY: feedback_decay.shift if feedback_decay else 0,
+        fb.FEEDBACK_DECAY_EVERY: feedback_decay.every if feedback_decay else 1,
+        fb.MIRROR_EVERY: learning.mirror.every,
+        fb.MIRROR_STEPS: learning.mirror.steps,
+    }
+    return np.array([values[n] for n in range(fb.CONSTANTS)], dtype=np.int64)
+
+
+def _code_type(chip: Chip) -> type:
+    """Return the type of codes: an unsigned 32-bit format, or a difference of two outputs, needs more than int32."""
+    layers = chip.network.layers
+    widest = max(max(la.input.high, la.output.high) for la in layers)
+    if chip.learning.rule.mirror:
+        widest = max(la.output.high - la.output.low for la in layers)
+    return np.int32 if widest < 1 << 31 else np.int64
+
+
+def geometry_of(chip: Chip, storages: list[Storage]) -> fb.Geometry:
+    """Return where neurons are stored and what their lanes look like."""
+    matrices = chip.matrices
+    broadest = max(st.positions for st in storages)
+    tables = []
+    for matrix in matrices:
+        la = _model(chip, matrix)
+        tables.append([activation_table(la.activation, la.table_frac, la.output), derivative_table(la.activation, la.table_frac)])
+    geometry = fb.Geometry(
+        position=np.zeros((len(matrices), max(m.units for m in matrices)), dtype=np.int32),
+        masks=np.zeros((len(matrices), broadest), dtype=np.int64),
+        masks16=np.zeros((len(matrices), broadest), dtype=np.int16),
+        masks32=np.zeros((len(matrices), broadest), dtype=np.int32),
+        tables=np.array(tables, dtype=_code_type(chip)),
+    )
+    numerics = chip.numerics
+    masked = numerics.update_rounding is Rounding.STOCH and numerics.word_source is not WordSource.RAW
+    for matrix, storage in zip(matrices, storages, strict=True):
+        geometry.position[matrix.index, : matrix.units] = storage.position
+        if masked:
+            geometry.masks[matrix.index, storage.position] = [bit_reverse(j) for j in range(matrix.units)]
+    return geometry
+
+
+def scratch_of(chip: Chip, storages: list[Storage], program: Program) -> fb.Scratch:
+    """Return the working registers, empty."""
+    matrices, code_type = chip.matrices, _code_type(chip)
+    n = len(matrices)
+    widest = max(max(m.units for m in matrices), chip.network.inputs)
+    rows = max(widest + 1, *(m.stored_rows for m in matrices)) + fb.PADDING
+    positions = max(st.positions for st in storages)
+    longest = max(st.length for st in storages)
+    return fb.Scratch(
+        codes=np.zeros((program.planes, rows), dtype=code_type),
+        lists=np.zeros((program.planes, 3, rows), dtype=code_type),
+        active=np.zeros((program.planes, 2), dtype=np.int64),
+        sums=np.zeros((n, max(positions, widest)), dtype=np.int64),
+        preactivation=np.zeros((n, widest), dtype=np.int32),
+        signals=np.zeros((program.registers + 1, widest), dtype=np.int64),
+        delta16=np.zeros(positions, dtype=np.int16),
+        delta32=np.zeros(positions, dtype=np.int32),
+        saved=np.zeros(chip.design.lanes, dtype=np.int64),
+        words=np.zeros(rows, dtype=np.uint32),
+        codes16=np.zeros(longest, dtype=np.int16),
+        draws=np.zeros(longest, dtype=np.int32),
+        sums16=np.zeros((3, 2, fb.CHUNK), dtype=np.int16),
+        halves16=np.zeros((2, positions), dtype=np.int16),
+        limits=np.zeros(5, dtype=np.int64),
+        banks=np.zeros((2, chip.design.weight_banks), dtype=np.int64),
+    )

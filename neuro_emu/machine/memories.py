@@ -1,0 +1,106 @@
+"""Every memory that a network, a rule and a design point require, for sizing and cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from neuro_emu.machine.design import MemoryMacro
+from neuro_emu.machine.matrices import Kind, Matrix
+from neuro_emu.rules import Need
+
+if TYPE_CHECKING:
+    from neuro_emu.machine.chip import Chip
+    from neuro_emu.network.layers import DenseLayer
+
+
+def memories_of(chip: Chip) -> tuple[MemoryMacro, ...]:
+    """Return the memories of *chip* from input to output."""
+    first = chip.network.layers[0]
+    macros = [MemoryMacro("input", first.inputs, first.input.bits, 1, "1R1W", "codes of the current sample")]
+    for layer in chip.network.layers:
+        macros += _of_layer(chip, layer)
+    macros += _vectors(chip)
+    macros.append(_error_buffer(chip))
+    return tuple(macros)
+
+
+def _error_buffer(chip: Chip) -> MemoryMacro:
+    output = chip.network.output
+    signed = any(step.op == "error_sign" for step in chip.plan.steps)
+    bits = output.delta.bits + (2 if signed else 0)
+    holds = "δ_K and the sign of e" if signed else "δ_K of the current sample"
+    return MemoryMacro("error", output.units, bits, 1, "1R1W", holds)
+
+
+def _banked(chip: Chip, name: str, matrix: Matrix, holds: str) -> list[MemoryMacro]:
+    """Return a matrix in banks, and its mini-batch sums if it has some."""
+    lanes, banks, batch = chip.design.lanes, chip.design.weight_banks, chip.learning.batch
+    groups = chip.design.groups(matrix.units)
+    words = -(-groups * matrix.rows // banks)
+    padding = 100 - 100 * matrix.units // (groups * lanes)
+    holds += f"; {padding} % padding" if padding else ""
+    macros = [MemoryMacro(f"{name}[{matrix.layer}]", words, lanes * matrix.format.bits, banks, "1RW", holds)]
+    summed = chip.sums_gradients(matrix)
+    if batch > 1 and summed:
+        bits = (batch * matrix.lane * matrix.code).bit_length() + 1
+        sums = "gradients" if matrix.kind is Kind.WEIGHTS else f"{name}_gradients"
+        macros.append(
+            MemoryMacro(f"{sums}[{matrix.layer}]", words, lanes * bits, banks, "1RW", "mini-batch sums G")
+        )
+    return macros
+
+
+def _of_layer(chip: Chip, layer: DenseLayer) -> list[MemoryMacro]:
+    k, plan, lanes = layer.index, chip.plan, chip.design.lanes
+    macros = _banked(chip, "weights", chip.matrices[k], "W by row and group")
+    if layer is not chip.network.output:
+        macros += _feedback(chip, layer)
+    macros.append(MemoryMacro(f"outputs[{k}]", layer.units, layer.output.bits, 1, "1R1W", "y of the current sample"))
+    if chip.keeps_preactivation(layer):
+        macros.append(MemoryMacro(f"preactivation[{k}]", layer.units, 8, 1, "1R1W", "q kept until the error is known"))
+    if layer is not chip.network.output and plan.learns[k] and chip.learning.rule.need is Need.CHAIN:
+        kept = "δ kept until the updates"
+        macros.append(MemoryMacro(f"deltas[{k}]", layer.units, layer.delta.bits, 1, "1R1W", kept))
+    if chip.has_table(layer):
+        macros.append(MemoryMacro(f"table[{k}]", 256, layer.output.bits, 1, "ROM", f"{layer.activation}"))
+        if layer is not chip.network.output and plan.learns[k]:
+            macros.append(
+                MemoryMacro(f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′")
+            )
+    if layer is not chip.network.output and plan.forward[k]:
+        words = chip.design.groups(layer.units) * plan.forward[k]
+        holds = "C, fixed random forward weights"
+        macros.append(MemoryMacro(f"random_forward[{k}]", words, lanes * layer.weight.bits, 1, "ROM", holds))
+    return macros
+
+
+def _feedback(chip: Chip, layer: DenseLayer) -> list[MemoryMacro]:
+    k, use, lanes = layer.index, chip.plan.feedback[layer.index], chip.design.lanes
+    assert layer.feedback is not None
+    macros = []
+    if use.twin:
+        macros += _banked(chip, "feedback", chip.matrix(Kind.TWIN, k), f"B, learned; lies like weights[{k + 1}]")
+    elif use.learned:
+        macros += _banked(chip, "feedback", chip.matrix(Kind.FEEDBACK, k), "B, learned")
+    elif use.rows:
+        words, holds = chip.design.groups(layer.units) * use.rows, "B, a class a row"
+        if use.rows != chip.network.classes or chip.learning.rule.need is Need.CHAIN:
+            holds = "B, an entry of the projected vector a row"
+        macros.append(MemoryMacro(f"feedback[{k}]", words, lanes * layer.feedback.bits, 1, "ROM", holds))
+    if chip.plan.classifiers[k]:
+        output = chip.network.output
+        macros += _banked(chip, "classifier", chip.matrix(Kind.CLASSIFIER, k), "local classifier L")
+        macros.append(MemoryMacro(f"local_error[{k}]", output.units, output.delta.bits, 1, "1R1W", "δ_L"))
+    return macros
+
+
+def _vectors(chip: Chip) -> list[MemoryMacro]:
+    """Buffers of the activations that are made for the updates."""
+    macros, network = [], chip.network
+    for step in chip.plan.steps:
+        if step.op in {"random_forward", "pool"} and step.target:
+            name = f"{step.op}_outputs[{len(macros)}]"
+            storage = network.layers[step.layer].output
+            holds = f"activation in place of y of layer {step.layer}"
+            macros.append(MemoryMacro(name, step.target.length, storage.bits, 1, "1R1W", holds))
+    return macros

@@ -153,8 +153,7 @@ class NaiveChip(ChainRules):
             signals.append(self.narrow(signal * slope[q[j] % 256], f_s + f_d, layer["delta"], tally, "delta_overflows"))
         return signals
 
-    def train_sample(self, x, label, last=False):
-        """One sample; `last`: it ends the epoch, so that a short batch is applied before a mirror mode after it."""
+    def train_sample(self, x, label):
         label = int(label)
         early = self.rule == "drtp" and self.gate is None  # a hidden layer learns as soon as it is activated
         zs, qs, ys, deltas = [], [], [], [None] * len(self.layers)
@@ -189,7 +188,7 @@ class NaiveChip(ChainRules):
                     self.learn_feedback(k, deltas[k + 1], matched[k + 1])
         self.in_batch += 1
         self.samples_done += 1
-        if self.in_batch == self.batch or last:
+        if self.in_batch == self.batch:
             self.end_of_batch()
         self.mirror_mode()
         prediction = zs[-1].index(max(zs[-1]))
@@ -284,7 +283,6 @@ class NaiveChip(ChainRules):
         order = list(range(len(labels)))
         if self.spec.get("order", "shuffled") == "shuffled":
             order = sample_order(self.seed, epoch, len(labels))
-        ends = [False] * (len(order) - 1) + [True]
-        records = [self.train_sample(images[n], labels[n], end) for n, end in zip(order, ends, strict=False)]
+        records = [self.train_sample(images[n], labels[n]) for n in order]
         self.end_of_epoch()
         return records

@@ -269,12 +269,12 @@ def test_mirror_noise_must_fit():
         build("weight_mirror", mirror={"noise_shift": 8})
 
 
-def test_mirror_mode_follows_a_short_batch():
+def test_a_short_batch_follows_mirror_mode():
     chip, calls = build("weight_mirror", batch=4, mirror={"every": 1, "steps": 1}), []
     chip.decay = lambda: calls.append("batch")
     chip.mirror_layer = lambda _: calls.append("mirror")
     chip.train_epoch([[1], [2]], [0, 1], 0)
-    assert calls == ["mirror", "batch", "mirror"]
+    assert calls == ["mirror", "mirror", "batch"]
 
 
 def test_lane_words_follow_the_order_of_section_8():

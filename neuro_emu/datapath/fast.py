@@ -48,6 +48,7 @@ class FastDatapath:
         self._fill = state.batch_fill
         self._listed: dict[int, tuple[NDArray[Any], fb.Events]] = {}
         self._program = record(chip)
+        self._noises = len(state.noise_registers)
         self._fixed_rows = [0 if u.learned else len(b) for u, b in zip(chip.plan.feedback, state.feedback, strict=True)]
         self._fabric = fb.Fabric(
             layers=matrix_table(chip, self._storage, self._offsets),
@@ -193,7 +194,7 @@ class FastDatapath:
             batch_fill=self._fill,
             forward=[np.zeros((0, la.units), dtype=np.int32) for la in layers[:-1]],
             classifiers=[np.zeros((0, layers[-1].units), dtype=np.int32) for _ in layers[:-1]],
-            noise_registers=memory.noise_registers.copy() if self.chip.learning.rule.mirror else self._no_noise,
+            noise_registers=memory.noise_registers[: self._noises].copy(),
             samples=int(memory.progress[fb.SAMPLES]),
             updates=int(memory.progress[fb.WRITES]),
             mirrored=int(memory.progress[fb.MIRRORED]),
@@ -201,8 +202,6 @@ class FastDatapath:
         for matrix in self.chip.matrices[len(layers) :]:
             put_codes(state, matrix, canonical(matrix, memory.weights, np.int32))
         return state
-
-    _no_noise = np.zeros(0, dtype=np.int64)
 
     def _sums(self, matrix: Matrix, canonical: Callable[[Matrix, fb.Arena, type], NDArray[Any]]) -> NDArray[np.int64]:
         if matrix.kind is Kind.WEIGHTS or self.chip.sums_gradients(matrix):

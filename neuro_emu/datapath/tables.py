@@ -106,7 +106,7 @@ def constants_of(chip: Chip) -> fb.Int64:
         fb.FEEDBACK_DECAY: feedback_decay.shift if feedback_decay else 0,
         fb.FEEDBACK_DECAY_EVERY: feedback_decay.every if feedback_decay else 1,
         fb.MIRROR_EVERY: learning.mirror.every,
-        fb.MIRROR_STEPS: learning.mirror.steps,
+        fb.MIRROR_STEPS: learning.mirror.steps if learning.rule.mirror else 0,
     }
     return np.array([values[n] for n in range(fb.CONSTANTS)], dtype=np.int64)
 

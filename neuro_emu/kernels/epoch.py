@@ -92,7 +92,7 @@ def _learn(label: int, input_stalls: int, full: bool, short: bool, fabric: fb.Fa
     output_error(label, fabric.layers, constants, fabric.scratch, fabric.activity.events)
     progress[fb.SAMPLES] += 1
     mirrors = fabric.mirror.shape[0] > 0
-    steps = constants[fb.MIRROR_STEPS] if mirrors and progress[fb.SAMPLES] % constants[fb.MIRROR_EVERY] == 0 else 0
+    steps = constants[fb.MIRROR_STEPS] if progress[fb.SAMPLES] % constants[fb.MIRROR_EVERY] == 0 else 0
     runs = 2 + steps + (1 if short else 0)
     for run in range(runs):
         kind = fb.LEARN if run == 0 else fb.APPLY if run == 1 or run == 2 + steps else fb.MIRROR

@@ -102,6 +102,12 @@ def kernel(function: F) -> F:
     return _njit(function)
 
 
+def routine(function: F) -> F:
+    """Compile *function* as a kernel that is called, not inlined: for work that is rare or long, to keep compiling short."""
+    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+    return cast(F, cast(Any, numba).njit(**options)(function))
+
+
 def section(function: F) -> F:
     """Write *function* out into its callers: for the parts of a long kernel that are not worth compiling alone."""
     options: dict[str, Any] = {"inline": "always", "_nrt": False}

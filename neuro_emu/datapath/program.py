@@ -112,17 +112,17 @@ class _Lowering:
         shift = layer.feedback.frac + chip.format_of(signal).frac - layer.projection.frac
         common = {"SOURCE": source, "TARGET": self._new_register(step.target), "ALIGN": shift}
         if use.twin:
-            self._add(fb.OP_TRANSPOSE, step, MATRIX=chip.matrix(Kind.TWIN, k).index, **common)
+            self._add(fb.OP_TRANSPOSE, step, MATRIX=chip.matrix(Kind.TWIN, k).index, DETAIL=-1, **common)
         elif use.learned:
             matrix = chip.matrix(Kind.FEEDBACK, k).index
             self._add(fb.OP_PROJECT_LEARNED, step, MATRIX=matrix, PLANE=self._new_plane(), **common)
         else:
             self._add(fb.OP_PROJECT, step, DETAIL=use.rows, **common)
 
-    def _transpose(self, step: Step, amplitude: int = 0) -> None:
+    def _transpose(self, step: Step, amplitude: int = -1) -> None:
         assert step.target
         layers, k, signal = self.chip.network.layers, step.layer, step.sources[0]
-        storage = layers[k].feedback if amplitude else layers[k + 1].weight
+        storage = layers[k + 1].weight if amplitude < 0 else layers[k].feedback
         assert storage is not None
         self._add(
             fb.OP_TRANSPOSE,
@@ -197,7 +197,8 @@ class _Lowering:
                 f"updates layer {step.layer} with a signal in {given},"
                 f" but the layer's delta format is {wanted}; requantise it (gate) or make the formats equal"
             )
-        if self.chip.format_of(activation) != layer.input:
+        own = (activation.op, activation.layer) == ("output", step.layer - 1)
+        if not own and self.chip.format_of(activation) != layer.input:
             raise self._refuse(
                 f"updates layer {step.layer} with an activation in {self.chip.format_of(activation)},"
                 f" but its input format is {layer.input}; outputs that share need one format"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel
+from neuro_emu.jit import kernel, routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.schedule import find_active
 from neuro_emu.numerics.ops import mean, xorshift
@@ -10,7 +10,7 @@ from neuro_emu.numerics.ops import mean, xorshift
 _HALF = 1 << 31
 
 
-@kernel
+@routine
 def list_plane(plane: int, k: int, fabric: fb.Fabric) -> None:
     """List the active rows of a plane that stands in for y_k, with the bias code of layer k + 1 behind it."""
     scratch = fabric.scratch
@@ -19,7 +19,7 @@ def list_plane(plane: int, k: int, fabric: fb.Fabric) -> None:
     find_active(scratch.codes[plane], rows, 1, scratch.lists[plane], scratch.active[plane])
 
 
-@kernel
+@routine
 def pool(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     """Copies of a vector, pooled to the length of y_k by windows that cover them evenly."""
     k, source, target = instruction[fb.LAYER], instruction[fb.PLANE], instruction[fb.TARGET]
@@ -39,7 +39,7 @@ def pool(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     list_plane(target, k, fabric)
 
 
-@kernel
+@routine
 def make_noise(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     """±a in place of y_k, one word of the layer's noise register a neuron; the bias is blocked."""
     k, target = instruction[fb.LAYER], instruction[fb.TARGET]
@@ -54,7 +54,7 @@ def make_noise(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     find_active(scratch.codes[target], rows, 1, scratch.lists[target], scratch.active[target])
 
 
-@kernel
+@routine
 def above_rest(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     """The outputs of a driven layer less what they are at rest, into the target register."""
     k = instruction[fb.LAYER]
@@ -64,7 +64,7 @@ def above_rest(instruction: fb.Int64, fabric: fb.Fabric) -> None:
         fabric.scratch.signals[instruction[fb.TARGET], c] = output - rest
 
 
-@kernel
+@routine
 def list_signal(source: int, plane: int, rows: int, fabric: fb.Fabric) -> None:
     """Copy a signal register into a plane, as rows of a feedback matrix; there is no bias row."""
     scratch = fabric.scratch

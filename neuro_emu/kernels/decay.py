@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel, section
+from neuro_emu.jit import kernel, routine, section
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.update import row_words
 from neuro_emu.numerics.modes import LANE_LFSR, SAT, STOCH
@@ -18,7 +18,7 @@ def _decay_one(m: int, i: int, p: int, shift: int, word: int, fabric: fb.Fabric)
     weights[at] = add_step(old, -step, layers[m, fb.WEIGHT_LOW], layers[m, fb.WEIGHT_HIGH], SAT)
 
 
-@kernel
+@routine
 def decay(m: int, shift: int, fabric: fb.Fabric) -> None:
     """One pass over matrix m and its twin."""
     layers, memory, constants = fabric.layers, fabric.memory, fabric.constants

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel, section
+from neuro_emu.jit import kernel, routine, section
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.activations import above_rest, list_plane, list_signal, make_noise, pool
 from neuro_emu.kernels.feedback import projected, stored_row, transpose
@@ -25,7 +25,7 @@ def count_rows(m: int, plane: int, kind: int, fabric: fb.Fabric) -> None:
         hits[i] += codes[i] != 0
 
 
-@section
+@routine
 def _through(instruction: fb.Int64, label: int, fabric: fb.Fabric) -> None:
     """Send a plane of codes forward through a matrix other than in the forward pass proper."""
     op, k, m, plane = instruction[fb.OP], instruction[fb.LAYER], instruction[fb.MATRIX], instruction[fb.PLANE]
@@ -58,7 +58,7 @@ def _rows_of_batch(plane: int, rows: int, fabric: fb.Fabric) -> None:
     fabric.scratch.active[plane, 0] = rows
 
 
-@section
+@routine
 def _write(kind: int, instruction: fb.Int64, input_stalls: int, fabric: fb.Fabric) -> None:
     """Update a matrix, or sum its gradient, and book rows and stalls."""
     layers, scratch, constants, totals = fabric.layers, fabric.scratch, fabric.constants, fabric.activity.totals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuro_emu.jit import kernel
+from neuro_emu.jit import kernel, routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.narrow import add32, mul32
 from neuro_emu.network.state import PROJECTION_OVF
@@ -89,7 +89,7 @@ def transpose_signs(m: int, rows: int, amplitude: int, fabric: fb.Fabric, sums: 
         sums[j] = amplitude * total
 
 
-@kernel
+@routine
 def transpose(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     """W_{k+1}ᵀ (or a twin) times a signal, by the storage of the matrix; its bias row takes no part."""
     layers, scratch = fabric.layers, fabric.scratch
@@ -97,7 +97,7 @@ def transpose(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     rows = layers[k, fb.UNITS]
     sums = scratch.sums[k]  # z_k is not needed any more: q is kept
     largest = _spread(m, instruction[fb.SOURCE], fabric)
-    if amplitude:
+    if amplitude >= 0:
         transpose_signs(m, rows, amplitude, fabric, sums)
     elif layers[m, fb.UNIT_STEP] == 1:
         transpose_rows(m, rows, largest, fabric, sums)
@@ -106,7 +106,7 @@ def transpose(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     requantise_sums(instruction, layers, scratch, sums, fabric.activity.events)
 
 
-@kernel
+@routine
 def projected(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     """Sums by position of a learned feedback matrix, brought into neuron order and requantised."""
     layers, scratch = fabric.layers, fabric.scratch
@@ -116,7 +116,7 @@ def projected(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     requantise_sums(instruction, layers, scratch, scratch.sums[k], fabric.activity.events)
 
 
-@kernel
+@routine
 def stored_row(instruction: fb.Int64, label: int, fabric: fb.Fabric) -> None:
     """Row *label* of a learned feedback matrix (a twin lies transposed)."""
     layers, position = fabric.layers, fabric.geometry.position

@@ -83,14 +83,19 @@ def forward_columns32(k: int, plane: int, layers: fb.Int64, memory: fb.Memory, s
 @kernel
 def forward_exact(k: int, plane: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
     """Exact 64-bit sums over the active rows, whatever the storage; the order is free."""
-    sums = scratch.sums[k]
-    for p in range(layers[k, fb.POSITIONS]):
-        sums[p] = 0
+    positions = layers[k, fb.POSITIONS]
+    sums = scratch.sums[k, :positions]
+    sums[:] = 0
     for a in range(scratch.active[plane, 0]):
         row = layers[k, fb.OFFSET] + scratch.lists[plane, fb.INDEX, a] * layers[k, fb.ROW_STEP]
         x = int(scratch.lists[plane, fb.VALUE, a])
-        for p in range(layers[k, fb.POSITIONS]):
-            sums[p] += int(memory.weights[row + p * layers[k, fb.UNIT_STEP]]) * x
+        if layers[k, fb.UNIT_STEP] == 1:
+            weights = memory.weights[row : row + positions]
+            for p in range(positions):
+                sums[p] += int(weights[p]) * x
+        else:
+            for p in range(positions):
+                sums[p] += int(memory.weights[row + p * layers[k, fb.UNIT_STEP]]) * x
 
 
 @kernel

@@ -101,7 +101,10 @@ class Counts:
         return lines
 
     def as_dict(self) -> dict[str, list[dict[str, int | list[int]]]]:
-        """Phase → one mapping a layer, zero counters left out; banked ports as lists by bank."""
+        """Phase → one mapping a layer, zero counters left out; banked ports as lists by bank.
+
+        Chips that learn no feedback have no feedback phase.
+        """
         result: dict[str, list[dict[str, int | list[int]]]] = {}
         for phase in Phase:
             layers = []
@@ -113,5 +116,6 @@ class Counts:
                     if self.banked[phase, k, port].any():
                         entry[port.name.lower()] = [int(n) for n in self.banked[phase, k, port]]
                 layers.append(entry)
-            result[phase.name.lower()] = layers
+            if phase is not Phase.FEEDBACK or any(layers):
+                result[phase.name.lower()] = layers
         return result

@@ -98,7 +98,7 @@ def test_row_kernels_equal_the_plain_ones(units, shift):
     assert kinds[1] == [fb.FORWARD_COLUMNS32, fb.UPDATE_COLUMNS32]
     assert_same(expected, found, f"plain and {kinds}")
     assert_same(expected, run(chip, in_32_bits)[0], "plain and 32-bit rows")
-    for levels in range(Storage.of(chip.network.layers[0]).levels):
+    for levels in range(Storage.of(chip.matrices[0]).levels):
         assert_same(expected, run(chip, with_levels(levels))[0], f"plain and blocks of 1/2^{levels}")
 
 
@@ -146,13 +146,13 @@ def test_forward_rows_join_their_halves_over_any_number_of_rows(inputs):
             codes = np.full((1, inputs), 255, dtype=np.uint8)
             block = path.samples(codes, np.zeros(1, np.uint8), np.arange(1), learn=False)
             path.infer(block, 0, 1, path.new_activity())
-            sums.append(path._fabric.scratch.sums[0, Storage.of(chip.network.layers[0]).position].tolist())
+            sums.append(path._fabric.scratch.sums[0, Storage.of(chip.matrices[0]).position].tolist())
         assert sums == [[code * 255 * (inputs + 1)] * 64] * 2  # the bias code of u8f8 is 255 too
 
 
 @pytest.mark.parametrize("units", [64, 65, 96, 127, 130, 250, 500, 1000])
 def test_storage_gives_every_neuron_its_place_in_the_order_of_the_masks(units):
-    storage = Storage.of(chip_of(units, 16).network.layers[0])
+    storage = Storage.of(chip_of(units, 16).matrices[0])
     places = storage.position.tolist()
     assert len(set(places)) == units
     assert max(places) < storage.positions

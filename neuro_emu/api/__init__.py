@@ -148,7 +148,18 @@ def write_run(finished: Run, directory: Path) -> None:
     finished.directory = directory
 
 
-__all__ = ["Experiment", "evaluate", "load", "load_data", "load_text", "run", "split_data", "warm_up", "write_run"]
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of configuration files, for editors."""
+    from neuro_emu.config.json_schema import json_schema
+    from neuro_emu.config.per_rule import SCHEMA, SECTION
+    from neuro_emu.config.schema import Config
+
+    record = json_schema(Config, "neuro_emu configuration")
+    record["properties"][SECTION] = SCHEMA
+    return record
+
+
+__all__ = ["Experiment", "evaluate", "load", "load_data", "load_text", "run", "schema", "split_data", "warm_up", "write_run"]
 
 _SMALLEST = """
 dataset: {name: synthetic, train: 10, test: 10}

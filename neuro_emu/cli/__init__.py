@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuro_emu import __version__
+from neuro_emu.cli.rules import add_compare, add_rules, compare, rules
 from neuro_emu.cli.vectors import add_cosim, add_golden, cosim, golden
 from neuro_emu.errors import MismatchError, NeuroEmuError, OverflowDetected
 
@@ -84,8 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     add_cosim(verbs.add_parser("cosim", help="compare the RTL with the emulator", description=cosim.__doc__))
     data = verbs.add_parser("data", help="list, fetch, locate and verify data sets")
     _add_data(data)
-    rules = verbs.add_parser("rules", help="list the learning rules", description=_rules.__doc__)
-    rules.set_defaults(verb=_rules)
+    add_rules(verbs.add_parser("rules", help="list the learning rules", description=rules.__doc__))
+    add_compare(verbs.add_parser("compare", help="train several rules on one chip", description=compare.__doc__))
     schema = verbs.add_parser("schema", help="print the JSON Schema of configurations", description=_schema.__doc__)
     schema.set_defaults(verb=_schema)
     warm = verbs.add_parser("warmup", help="compile the kernels now", description=_warmup.__doc__)
@@ -243,23 +244,12 @@ def _eval(args: argparse.Namespace) -> int:
     return 0
 
 
-def _rules(_args: argparse.Namespace) -> int:
-    """List the learning rules and what their hidden layers wait for."""
-    from neuro_emu.rules import RULES
-
-    waits = {0: "nothing", 1: "label", 2: "error"}
-    for rule in sorted(RULES.values(), key=lambda r: (r.need, r.name)):
-        print(f"{rule.name:10} needs {waits[rule.need]:8} {rule.summary}")
-    return 0
-
-
 def _schema(_args: argparse.Namespace) -> int:
     """Print the JSON Schema of configurations, for editors."""
-    from neuro_emu.config.json_schema import json_schema
-    from neuro_emu.config.schema import Config
+    from neuro_emu import api
     from neuro_emu.files import json_text
 
-    print(json_text(json_schema(Config, "neuro_emu configuration")), end="")
+    print(json_text(api.schema()), end="")
     return 0
 
 

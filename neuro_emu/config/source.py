@@ -93,11 +93,12 @@ def apply_overrides(root: Node, overrides: Sequence[str]) -> Node:
         # Spaces stand for the path, so that the marks of the value fit the whole override.
         owner = steps[-1][1]
         node = _Parser(source, " " * (len(head) + 1) + value).document(owner)
-        root = _put(root, steps, node or ScalarNode(owner, "", None))
+        root = put(root, steps, node or ScalarNode(owner, "", None))
     return root
 
 
-def _put(node: Node, steps: Sequence[tuple[str, Place]], value: Node) -> Node:
+def put(node: Node, steps: Sequence[tuple[str, Place]], value: Node) -> Node:
+    """Return *node* with *value* below the keys of *steps*; keys that do not exist are made."""
     if not steps:
         return value
     (key, place), rest = steps[0], steps[1:]
@@ -112,11 +113,11 @@ def _put(node: Node, steps: Sequence[tuple[str, Place]], value: Node) -> Node:
             hint = f"give an index from 0 to {last}" if node.items else "the list is empty; set it as a whole"
             raise place.error(f"{key!r} is not an index into this list", hint)
         index = int(key)
-        items = (*node.items[:index], _put(child, rest, value), *node.items[index + 1 :])
+        items = (*node.items[:index], put(child, rest, value), *node.items[index + 1 :])
         return replace(node, items=items)
     if child is None:
-        return replace(node, entries=(*node.entries, Entry(key, place, _put(MappingNode(place, ()), rest, value))))
-    entries = (replace(e, value=_put(child, rest, value)) if e.key == key else e for e in node.entries)
+        return replace(node, entries=(*node.entries, Entry(key, place, put(MappingNode(place, ()), rest, value))))
+    entries = (replace(e, value=put(child, rest, value)) if e.key == key else e for e in node.entries)
     return replace(node, entries=tuple(entries))
 
 

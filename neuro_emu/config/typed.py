@@ -37,6 +37,7 @@ from neuro_emu.config.nodes import (
     suggest,
     written,
 )
+from neuro_emu.config.per_rule import settle
 from neuro_emu.config.source import apply_overrides, parse_file, parse_text
 from neuro_emu.errors import ConfigError
 
@@ -274,12 +275,14 @@ class Document:
 
 def read(path: Path, overrides: Iterable[str] = ()) -> Document:
     """Read a YAML file and apply ``--set`` overrides to it."""
-    return Document(apply_overrides(parse_file(path), tuple(overrides)))
+    given = tuple(overrides)
+    return Document(settle(apply_overrides(parse_file(path), given), given))
 
 
 def read_text(text: str, name: str, overrides: Iterable[str] = ()) -> Document:
     """Read YAML text (``name`` stands for the file in messages) and apply ``--set`` overrides to it."""
-    return Document(apply_overrides(parse_text(text, name), tuple(overrides)))
+    given = tuple(overrides)
+    return Document(settle(apply_overrides(parse_text(text, name), given), given))
 
 
 def load(path: Path, tp: type[T], overrides: Iterable[str] = ()) -> T:

@@ -94,7 +94,7 @@ class TracedSignals(TracedForward):
         for c in range(len(signal.codes)):
             for component in (C.CYCLES, C.FEEDBACK_READ, C.ERROR_READ):
                 self._count(Phase.ERROR, k, component)
-            self._count(Phase.ERROR, k, C.MAC, len(sums))
+            self._count(Phase.ERROR, k, C.ADD if signal.name == ("error_sign",) else C.MAC, len(sums))
             sums += feedback[c, lanes].astype(np.int64) * int(signal.codes[c])
         self._count(Phase.ERROR, k, C.CYCLES, PROJECT_DRAIN)
         return self._projection(layer, sums, layer.feedback.frac + signal.frac)

@@ -101,7 +101,8 @@ class Steps:
         self.counts.add(Phase.ERROR, k, C.CYCLES, n * groups * (rows + PROJECT_DRAIN))
         for component in (C.FEEDBACK_READ, C.ERROR_READ):
             self.counts.add(Phase.ERROR, k, component, n * groups * rows)
-        self.counts.add(Phase.ERROR, k, C.MAC, n * self.layers[k].units * rows)
+        operation = C.ADD if step.sources[0].op == "error_sign" else C.MAC
+        self.counts.add(Phase.ERROR, k, operation, n * self.layers[k].units * rows)
 
     def _back(self, step: Step, n: int, operation: C) -> None:
         """Rows that are reduced across the lanes; where they are read is counted apart."""

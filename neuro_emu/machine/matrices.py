@@ -10,7 +10,6 @@ import numpy as np
 
 from neuro_emu.network.state import ChipState, Int32
 from neuro_emu.numerics.formats import Format
-from neuro_emu.numerics.ops import align
 
 if TYPE_CHECKING:
     from neuro_emu.machine.chip import Chip
@@ -76,7 +75,9 @@ def delta_bound(chip: Chip, layer: DenseLayer) -> int:
         return layer.delta.magnitude
     error = max(chip.network.hot, layer.output.high)
     shift = layer.output.frac - layer.delta.frac
-    return min(layer.delta.magnitude, align(error, shift))
+    if shift < 0:
+        return min(layer.delta.magnitude, error * (1 << -shift))
+    return min(layer.delta.magnitude, (2 * error + (1 << shift)) // (1 << (shift + 1)))  # nearest, as `align`
 
 
 def matrices_of(chip: Chip) -> tuple[Matrix, ...]:

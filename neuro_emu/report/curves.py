@@ -13,15 +13,18 @@ _SERIES = (
     ("validation_accuracy", "validation", "#b45309", "6 3"),
     ("train_accuracy", "while learning", "#4b7f3f", "2 3"),
 )
-_STYLE = """
+STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2933 }
   .title { font-size: 16px; font-weight: 600 }
   .axis { stroke: #52606d }
   .grid { stroke: #d9e2ec }
+  .twin { stroke: #1f2933; stroke-width: 2 }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #14181d } text { fill: #e4e7eb } .axis { stroke: #9aa5b1 } .grid { stroke: #323f4b }
+    .twin { stroke: #f5f7fa }
   }
 """
+"""Style of all pictures: light, and dark where the reader prefers it."""
 
 
 def learning_curves(metrics: dict[str, Any]) -> str:
@@ -59,7 +62,7 @@ def _frame(metrics: dict[str, Any]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"'
         f" aria-label={quoteattr(f'{title}: {last:.2f} % on the test set')}>\n"
-        f"<style>{_STYLE}</style>\n"
+        f"<style>{STYLE}</style>\n"
         f'<rect class="paper" width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>\n'
         f'<text class="title" x="{_LEFT}" y="26">{escape(title)}</text>\n'
         f'<text x="{_LEFT}" y="44">accuracy in percent, by epoch</text>'

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from neuro_emu.training.finished import Run
 
 _COLUMNS = 100
-_PHASES = ("load", "forward", "error", "update")
+_PHASES = ("load", "forward", "error", "update", "feedback")
+
+
+def _phases(m: dict[str, Any]) -> list[str]:
+    """Phases of a record: only chips that learn feedback have that one."""
+    return [phase for phase in _PHASES if phase in m["training"]["counts"]]
 
 
 def summary(run: Run) -> str:
@@ -58,11 +63,13 @@ def _plural(count: int, word: str) -> str:
 
 def _cycles(run: Run) -> list[str]:
     m, design = run.metrics, run.experiment.chip.design
-    lines = [f"{'cycles per sample':18}{'total':>10}{'time':>12}   " + "".join(f"{phase:>10}" for phase in _PHASES)]
+    phases = _phases(m)
+    lines = [f"{'cycles per sample':18}{'total':>10}{'time':>12}   " + "".join(f"{phase:>10}" for phase in phases)]
     for kind in ("training", "inference"):
         counted = m[kind]
         per_phase = [
-            sum(layer.get("cycles", 0) for layer in counted["counts"][phase]) / counted["samples"] for phase in _PHASES
+            sum(layer.get("cycles", 0) for layer in counted["counts"].get(phase, [])) / counted["samples"]
+            for phase in phases
         ]
         cycles = counted["cycles_per_sample"]
         time = f"{cycles / design.clock_mhz:,.1f} µs"
@@ -81,7 +88,8 @@ def _accesses(m: dict[str, Any]) -> list[str]:
     samples = counted["samples"]
     rows: dict[tuple[int, str], list[str]] = {}
     by_bank: dict[tuple[int, str], list[float]] = {}
-    for p, phase in enumerate(_PHASES):
+    phases = _phases(m)
+    for p, phase in enumerate(phases):
         for k, layer in enumerate(counted["counts"][phase]):
             for component, count in layer.items():
                 if component in _NOT_ACCESSES:
@@ -89,11 +97,11 @@ def _accesses(m: dict[str, Any]) -> list[str]:
                 banks = [n / samples for n in (count if isinstance(count, list) else [count])]
                 few = len(banks) <= 2
                 cell = " + ".join(f"{n:,.1f}" for n in banks) if few else f"{sum(banks):,.1f}"
-                rows.setdefault((k, component), ["·"] * len(_PHASES))[p] = cell
+                rows.setdefault((k, component), ["·"] * len(phases))[p] = cell
                 if not few:
                     before = by_bank.get((k, component), [0.0] * len(banks))
                     by_bank[k, component] = [x + y for x, y in zip(before, banks, strict=True)]
-    lines = [_access_row("accesses per training sample, by bank", *_PHASES)]
+    lines = [_access_row("accesses per training sample, by bank", *phases)]
     lines += [_access_row(f"  {component}[{k}]", *cells) for (k, component), cells in sorted(rows.items())]
     for (k, component), banks in sorted(by_bank.items()):
         text = f"{component}[{k}], banks 0 to {len(banks) - 1}: " + " ".join(f"{n:,.1f}" for n in banks)
@@ -101,11 +109,13 @@ def _accesses(m: dict[str, Any]) -> list[str]:
     return lines
 
 
-_NOT_ACCESSES = {"cycles", "stalls", "mac", "gate", "update", "random_word"}
+_NOT_ACCESSES = {"cycles", "stalls", "mac", "gate", "update", "random_word", "shared_update", "add", "pool"}
 
 
-def _access_row(name: str, load: str, forward: str, error: str, update: str) -> str:
-    return f"{name:37}{load:>10} {forward:>20} {error:>10} {update:>20}"
+def _access_row(name: str, load: str, forward: str, error: str, update: str, *feedback: str) -> str:
+    wide = 18 if feedback else 20  # a fifth column still fits 100
+    columns = f"{name:37}"[: 37 if not feedback else 30] + f"{load:>{wide // 2}} {forward:>{wide}} {error:>{wide - 10 if not feedback else 14}} {update:>{wide}}"
+    return columns + "".join(f" {cell:>11}" for cell in feedback)
 
 
 def _short(count: int) -> str:

@@ -47,7 +47,7 @@ def test_version(capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["walk"], ["run"], ["check"], ["eval"], ["run", "c.yaml", "--datapath", "quantum"], ["rules", "more"]],
+    [[], ["walk"], ["run"], ["check"], ["eval"], ["run", "c.yaml", "--datapath", "quantum"], ["rules", "more", "words"]],
     ids=" ".join,
 )
 def test_usage_errors(words, capsys):
@@ -229,25 +229,14 @@ def test_help_imports_neither_numba_nor_the_kernels(words):
     assert not {name for name in imported if name.startswith(("numba", "llvmlite", "neuro_emu.kernels"))}
 
 
-# --- rules, schema, warmup ----------------------------------------------------------------------------------------
-
-
-def test_rules(capsys):
-    assert main(["rules"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:3] for line in lines] == [
-        ["shallow", "needs", "nothing"],
-        ["drtp", "needs", "label"],
-        ["dfa", "needs", "error"],
-        ["sdfa", "needs", "error"],
-    ]
-    assert max(map(len, lines)) <= 100
+# --- schema, warmup ----------------------------------------------------------------------------------------
 
 
 def test_schema(capsys):
     assert main(["schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["properties"]["rules"]["additionalProperties"] == {"type": "object"}
     assert set(schema["required"]) == {"dataset", "network", "training"}
 
 

@@ -14,7 +14,7 @@ REFUSED = [
         c.yaml:7:18: unknown rule 'dfaa'
             7 | training: {rule: dfaa, epochs: 2, lr_shift: {hidden: 6, output: [[0, 6], [1, 7]]}}
               |                  ^^^^
-              = help: did you mean 'dfa'? known rules: dfa, drtp, sdfa, shallow
+              = help: did you mean 'dfa'? known rules: activation_sharing, asap, asfp, bp, dfa, dkp, drtp, fa, forward_alignment, kp, sdfa, shallow, sign_symmetry, weight_mirror; a rule of your own is module:function
         """,
     ),
     (
@@ -23,7 +23,7 @@ REFUSED = [
         c.yaml:7:18: unknown rule 'backprop'
             7 | training: {rule: backprop, epochs: 2, lr_shift: {hidden: 6, output: [[0, 6], [1, 7]]}}
               |                  ^^^^^^^^
-              = help: known rules: dfa, drtp, sdfa, shallow
+              = help: known rules: activation_sharing, asap, asfp, bp, dfa, dkp, drtp, fa, forward_alignment, kp, sdfa, shallow, sign_symmetry, weight_mirror; a rule of your own is module:function
         """,
     ),
     (

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import naive
@@ -183,6 +185,12 @@ def test_ternary_sign_is_zero_within_the_dead_zone_and_at_its_border(zone):
 def test_fields_of_a_word_are_its_digits(word, count, position):
     assert pieces.low_bits(word, count) == word % 2**count
     assert pieces.byte_of(word, position) == word // 256**position % 256
+
+
+def test_mean_is_the_nearest_code_and_ties_go_up():
+    for count in range(1, 9):
+        for total in range(-40, 41):
+            assert ops.mean(total, count) == math.floor(Fraction(total, count) + Fraction(1, 2))
 
 
 @given(st.integers(0, 2**20), st.sampled_from([1, 2, 4, 8, 16]))

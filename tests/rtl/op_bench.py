@@ -128,6 +128,13 @@ TABLE = {
         vectors.signs,
         ((2,), (8,), (10,), (33,), (64,)),
     ),
+    "mean": Op(
+        ("TotalW", "CountW"),
+        (("total_i", "TotalW"), ("count_i", "CountW")),
+        ("mean_o", "TotalW", True),
+        vectors.sums,
+        ((6, 3), (12, 4), (9, 12), (32, 8), (48, 16), (62, 10)),
+    ),
     "bank_of": Op(
         ("AddressW", "BanksW"),
         (("address_i", "AddressW"), ("banks_i", "BanksW")),

@@ -169,6 +169,17 @@ def signs(width):
     return np.vstack([*edges, np.column_stack([mixture(rng, width, zone, -zone), zone])])
 
 
+def sums(total_width, count_width):
+    """Sums and how many codes they are of, at least one."""
+    counts = range(1, 1 << count_width)
+    if len(counts) << total_width <= EXHAUSTIVE:
+        return product(codes(total_width), counts)
+    rng = np.random.default_rng([total_width, count_width])
+    totals = mixture(rng, total_width)
+    edges = product(corners(total_width), [1, 2, 3, (1 << count_width) - 1])
+    return np.vstack([edges, np.column_stack([totals, rng.integers(1, 1 << count_width, len(totals))])])
+
+
 def banks(address_width, banks_width):
     """Address, banks (a power of two)."""
     powers = [1 << bit for bit in range(banks_width)]

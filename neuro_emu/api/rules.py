@@ -1,0 +1,203 @@
+"""Rules side by side: what each costs on a design point, and what each learns there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuro_emu.config.experiment import Experiment, load, load_text
+from neuro_emu.errors import ConfigError, RunError
+from neuro_emu.files import check_writable, json_text, write_text
+from neuro_emu.rules import RULES, installed_rules
+
+if TYPE_CHECKING:
+    from neuro_emu.datasets import Dataset
+    from neuro_emu.training.loop import Progress
+
+REFERENCE = """
+name: reference
+dataset: {name: mnist}
+network:
+  layers:
+    - dense: {units: 128, activation: hard_tanh, weight: s8f7, output: s8f7, delta: s8f7}
+    - dense: {units: 128, activation: hard_tanh, weight: s8f7, output: s8f7, delta: s8f7}
+    - dense: {units: 10, activation: sigmoid, weight: s8f6, output: u8f8, delta: s9f8}
+training: {rule: %s, lr_shift: {hidden: 6, output: 6}}
+"""
+"""Design point on which rules are listed when no configuration is given: 784-128-128-10, 8 bits, 16 lanes."""
+
+WAITS = ("nothing", "label", "error", "chain")
+"""Words for what hidden layers wait for, in the order of :class:`neuro_emu.rules.Need`."""
+
+
+def rule_names(text: str = "all") -> list[str]:
+    """Return the rules of a comma-separated list, or all that are known, the least demanding first."""
+    if text == "all":
+        known = [*RULES, *(name for name in installed_rules() if name not in RULES)]
+        return sorted(known, key=lambda name: (RULES[name].need if name in RULES else 9, name))
+    return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
+def _experiment(path: str | Path | None, rule: str, overrides: Sequence[str]) -> Experiment:
+    return load(path, [*overrides, f"training.rule={rule}"]) if path else load_text(REFERENCE % rule, "reference")
+
+
+def costs_of(experiment: Experiment) -> dict[str, Any]:
+    """Return what a rule needs of a chip; multiplications and cycles are those of a sample without zero inputs."""
+    from neuro_emu.machine.dense import dense_counts, multiplications
+
+    chip, rule = experiment.chip, experiment.chip.learning.rule
+    counts, samples = dense_counts(chip)
+    bits = {macro.name: macro.words * macro.bits * macro.banks for macro in chip.memories()}
+    kept = ("feedback[", "classifier[", "random_forward[")
+    return {
+        "rule": experiment.config.training.rule,
+        "needs": WAITS[chip.need],
+        "summary": rule.summary,
+        "options": {name: option.default for name, option in rule.options.items()},
+        "memory_bits": sum(bits.values()),
+        "feedback_bits": sum(n for name, n in bits.items() if name.startswith(kept)),
+        "learns_feedback": any(use.learned for use in chip.plan.feedback),
+        "multiplications": round(multiplications(chip, counts) / samples),
+        "dense_cycles": round(counts.cycles / samples),
+    }
+
+
+def rules_table(path: str | Path | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what every rule costs on one design point: a configuration, or :data:`REFERENCE`.
+
+    Returns:
+        A record with the `network` and one entry a rule; memory and multiplications also as what the rule adds to
+        `shallow`, the chip that learns in its output layer alone.
+
+    """
+    experiments = {name: _experiment(path, name, overrides) for name in rule_names()}
+    plain = costs_of(experiments["shallow"])
+    entries = []
+    for experiment in experiments.values():
+        entry = costs_of(experiment)
+        entry["extra_memory_bits"] = entry["memory_bits"] - plain["memory_bits"]
+        entry["extra_multiplications"] = entry["multiplications"] - plain["multiplications"]
+        entries.append(entry)
+    first = experiments["shallow"]
+    return {"design": first.config.name, "network": str(first.chip.network), "rules": entries}
+
+
+def compare(
+    path: str | Path,
+    rules: Sequence[str],
+    overrides: Sequence[str] = (),
+    *,
+    seeds: int = 1,
+    with_float: bool = False,
+    data: Dataset | None = None,
+    started: Callable[[str], None] = lambda _: None,
+    report: Callable[[Progress], None] = lambda _: None,
+    finished: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Train every rule on one design point.
+
+    Args:
+        path: configuration; its section `rules` may hold settings of single rules.
+        rules: names.
+        overrides: `section.key=value` texts for all rules.
+        seeds: trainings of each rule, from `training.seed` on.
+        with_float: also train the float twin of each (slow: a minute or two a training).
+        data: the data set, if it is loaded already.
+        started: called with what begins.
+        report: called with the progress of a training.
+        finished: called with the entry of a rule when it is done.
+
+    Raises:
+        ConfigError: if the configuration does not fit one of the rules.
+
+    """
+    from neuro_emu.api import load_data
+
+    experiments = [_of_rule(path, name, overrides) for name in rules]
+    if not experiments:
+        raise RunError("no rules to compare: name some, e.g. drtp,dfa,bp, or all")
+    data = data or load_data(experiments[0])
+    entries = []
+    for experiment in experiments:
+        entry = costs_of(experiment)
+        begin = time.perf_counter()
+        entry |= _trained(experiment, data, seeds, "fast", started, report)
+        if with_float:
+            entry["float"] = _trained(experiment, data, seeds, "float", started, report)
+        entry["seconds"] = round(time.perf_counter() - begin, 2)
+        entries.append(entry)
+        finished(entry)
+    first = experiments[0]
+    seconds = {entry["rule"]: entry.pop("seconds") for entry in entries}
+    return {
+        "schema": 1,
+        "name": first.config.name,
+        "network": str(first.chip.network),
+        "dataset": {"name": data.name, "digest": data.digest},
+        "epochs": first.config.training.epochs,
+        "seeds": seeds,
+        "rules": entries,
+        "timing": seconds,
+    }
+
+
+def _of_rule(path: str | Path, rule: str, overrides: Sequence[str]) -> Experiment:
+    try:
+        return _experiment(path, rule, overrides)
+    except ConfigError as error:
+        raise ConfigError(f"with training.rule={rule}: {error}") from error
+
+
+def _trained(
+    experiment: Experiment,
+    data: Dataset,
+    seeds: int,
+    datapath: str,
+    started: Callable[[str], None],
+    report: Callable[[Progress], None],
+) -> dict[str, Any]:
+    """Train one rule with one or more seeds; returns what was measured."""
+    from neuro_emu.api import run
+    from neuro_emu.training.metrics import summary_of_seeds
+
+    first, records = experiment.config.training.seed, []
+    for seed in range(first, first + seeds):
+        twin = " float twin" if datapath == "float" else ""
+        started(f"{experiment.config.training.rule}{twin}, seed {seed}")
+        records.append(run(experiment.with_seed(seed), data=data, datapath=datapath, report=report).metrics)
+    summary = summary_of_seeds(records)
+    keys = ("test_accuracy", "test_accuracy_sd", "validation_accuracy", "validation_accuracy_sd")
+    result: dict[str, Any] = {key: summary.get(key) for key in keys}
+    result["config_digest"] = records[0]["config_digest"]
+    if datapath == "fast":
+        training = [record["training"] for record in records]
+        result["cycles_per_sample"] = round(sum(t["cycles_per_sample"] for t in training) / seeds, 2)
+        result["accesses_per_sample"] = round(sum(_accesses(t["counts"]) / t["samples"] for t in training) / seeds, 2)
+        result["curve"] = [epoch["test_accuracy"] for epoch in records[0]["epochs"]]
+    return result
+
+
+def _accesses(counts: dict[str, list[dict[str, Any]]]) -> int:
+    """Memory accesses, in words, of all phases and layers."""
+    layers = [layer for phase in counts.values() for layer in phase]
+    return sum(
+        sum(value) if isinstance(value, list) else value
+        for layer in layers
+        for name, value in layer.items()
+        if name.endswith(("_read", "_write"))
+    )
+
+
+def write_comparison(record: dict[str, Any], directory: str | Path) -> None:
+    """Write `compare.json`, `compare.txt` and `compare.svg`."""
+    from neuro_emu.report.comparison import comparison, comparison_picture
+
+    folder = Path(directory)
+    check_writable(folder)
+    kept = {key: value for key, value in record.items() if key != "timing"}
+    write_text(folder / "compare.json", json_text(kept))
+    write_text(folder / "compare.txt", comparison(record))
+    write_text(folder / "compare.svg", comparison_picture(record))

@@ -103,7 +103,7 @@ def kernel(function: F) -> F:
 
 
 def routine(function: F) -> F:
-    """Compile *function* as a kernel that is called, not inlined: for work that is rare or long, to keep compiling short."""
+    """Compile *function* as a kernel that is called, not inlined: for what is rare or long."""
     options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
     return cast(F, cast(Any, numba).njit(**options)(function))
 

@@ -22,7 +22,17 @@ pytestmark = pytest.mark.integer
 
 NO_RULES = {"__init__", "base", "blocks", "lookup"}
 FILES = sorted(p for p in Path(rules.__file__).parent.glob("*.py") if p.stem not in NO_RULES)
-CHAINED = ["bp", "fa", "sign_symmetry", "weight_mirror", "kp", "forward_alignment", "activation_sharing", "asap", "asfp"]
+CHAINED = [
+    "bp",
+    "fa",
+    "sign_symmetry",
+    "weight_mirror",
+    "kp",
+    "forward_alignment",
+    "activation_sharing",
+    "asap",
+    "asfp",
+]
 NEEDS = {
     "dfa": Need.ERROR,
     "dkp": Need.ERROR,
@@ -75,7 +85,8 @@ def chip_with(rule, **learning):
 
 
 # (operation, layer, source register, target register, shift); registers 0 and 1 are δ_K and e; behind them what else
-# the operation needs. tanh has 8 fractional bits of slope, relu none; weights and feedback 5, projection 6, delta 7, δ_K 8.
+# the operation needs. tanh has 8 fractional bits of slope, relu none; weights and feedback 5,
+# projection 6, delta 7, δ_K 8.
 PROGRAMS = {
     "drtp": [
         ("label_row", 0, 0, 2, 0, {"MATRIX": -1}),

@@ -159,7 +159,18 @@ def schema() -> dict[str, Any]:
     return record
 
 
-__all__ = ["Experiment", "evaluate", "load", "load_data", "load_text", "run", "schema", "split_data", "warm_up", "write_run"]
+__all__ = [
+    "Experiment",
+    "evaluate",
+    "load",
+    "load_data",
+    "load_text",
+    "run",
+    "schema",
+    "split_data",
+    "warm_up",
+    "write_run",
+]
 
 _SMALLEST = """
 dataset: {name: synthetic, train: 10, test: 10}

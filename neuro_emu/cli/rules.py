@@ -34,7 +34,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def rules(args: argparse.Namespace) -> int:
-    """List the learning rules: what hidden layers wait for, extra memory, feedback storage, multiplications, options."""
+    """List the learning rules: what hidden layers wait for, extra memory, feedback, multiplications, options."""
     from neuro_emu.api import rules as api
     from neuro_emu.files import json_text
     from neuro_emu.report.comparison import rules_list

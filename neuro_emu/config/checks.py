@@ -1,4 +1,4 @@
-"""Settings that contradict each other, or ask for more than 63 bits: each check raises at the place where it is written."""
+"""Settings that contradict each other, or need more than 63 bits: each check raises at the place where they stand."""
 
 from __future__ import annotations
 

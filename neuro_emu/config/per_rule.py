@@ -1,4 +1,4 @@
-"""The section `rules`: settings that take the place of others when one rule is chosen, so that one file serves them all."""
+"""The section `rules`: settings that take the place of others with one rule, so that one file serves them all."""
 
 from __future__ import annotations
 

@@ -77,7 +77,9 @@ def _rule(config: schema.Config, document: Document) -> Rule:
     try:
         return find_rule(name)
     except RuleError as error:
-        raise document.error("training.rule", str(error), "name a module that Python finds, and its function") from error
+        raise document.error(
+            "training.rule", str(error), "name a module that Python finds, and its function"
+        ) from error
 
 
 def _options(config: schema.Config, rule: Rule, document: Document) -> tuple[tuple[str, OptionValue], ...]:
@@ -183,8 +185,8 @@ def _learning(config: schema.Config, rule: Rule, document: Document) -> Learning
         feedback_lr_shift=_pairs(
             training.lr_shift.hidden if training.feedback_lr_shift is None else training.feedback_lr_shift
         ),
-        weight_decay=weights and Decay(weights.shift, weights.every, weights.first_layer),
-        feedback_decay=learned and Decay(learned.shift, learned.every),
+        weight_decay=Decay(weights.shift, weights.every, weights.first_layer) if weights else None,
+        feedback_decay=Decay(learned.shift, learned.every) if learned else None,
         mirror=Mirror(training.mirror.every, training.mirror.steps, training.mirror.noise_shift),
     )
 

@@ -90,7 +90,9 @@ class Dense:
     )
     delta: Format | None = _setting("format of the modulatory signal; null: numerics.delta", None)
     projection: Format | None = _setting("format of a projected error before it meets f′; null: as delta", None)
-    feedback: Format | None = _setting("format of the feedback matrix; null: numerics.feedback.format, or if it learns that of the weights above", None)
+    feedback: Format | None = _setting(
+        "format of the feedback matrix; null: numerics.feedback.format, or if it learns that of the weights above", None
+    )
     lr_shift: Schedule | None = _setting("learning rate 2^-shift of this layer; null: training.lr_shift", None)
 
 

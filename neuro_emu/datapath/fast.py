@@ -87,9 +87,9 @@ class FastDatapath:
         fixed = [b for b, use in zip(state.feedback, self.chip.plan.feedback, strict=True) if not use.learned]
         rows = max([1, *(len(b) for b in fixed)])
         feedback = np.zeros((len(self.chip.network.layers), rows, widest), dtype=np.int32)
-        for k, (matrix, use) in enumerate(zip(state.feedback, self.chip.plan.feedback, strict=True)):
+        for k, (codes, use) in enumerate(zip(state.feedback, self.chip.plan.feedback, strict=True)):
             if not use.learned:
-                feedback[k, : matrix.shape[0], : matrix.shape[1]] = matrix
+                feedback[k, : codes.shape[0], : codes.shape[1]] = codes
         return fb.Memory(
             weights,
             gradients,

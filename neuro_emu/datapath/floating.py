@@ -107,7 +107,7 @@ class FloatDatapath(FloatSignals):
         if not self._fill:
             return
         for target, gradient, scale in self._sums.values():
-            target += scale() * gradient
+            np.add(target, scale() * gradient, out=target)
             gradient[:] = 0.0
         self._fill = 0
         self._written()

@@ -127,7 +127,9 @@ def geometry_of(chip: Chip, storages: list[Storage]) -> fb.Geometry:
     tables = []
     for matrix in matrices:
         la = _model(chip, matrix)
-        tables.append([activation_table(la.activation, la.table_frac, la.output), derivative_table(la.activation, la.table_frac)])
+        tables.append(
+            [activation_table(la.activation, la.table_frac, la.output), derivative_table(la.activation, la.table_frac)]
+        )
     geometry = fb.Geometry(
         position=np.zeros((len(matrices), max(m.units for m in matrices)), dtype=np.int32),
         masks=np.zeros((len(matrices), broadest), dtype=np.int64),
@@ -148,7 +150,7 @@ def scratch_of(chip: Chip, storages: list[Storage], program: Program) -> fb.Scra
     """Return the working registers, empty."""
     matrices, code_type = chip.matrices, _code_type(chip)
     n = len(matrices)
-    widest = max(max(m.units for m in matrices), chip.network.inputs)
+    widest = max(chip.network.inputs, *(m.units for m in matrices))
     rows = max(widest + 1, *(m.stored_rows for m in matrices)) + fb.PADDING
     positions = max(st.positions for st in storages)
     longest = max(st.length for st in storages)

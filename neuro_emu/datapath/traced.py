@@ -129,7 +129,8 @@ class TracedDatapath(TracedWrites):
         datapath: Datapath[Signal] = self
         assert self.chip.learning.rule.mirror
         for layer in self.chip.network.hidden:
-            for self._group in self._groups(layer.units):
+            for group in self._groups(layer.units):
+                self._group = group
                 self.chip.learning.rule.mirror(datapath, layer.index)
             self._carry_out()
         self._mirroring = False

@@ -1,4 +1,4 @@
-"""Writes of the traced datapath: updates, twins, learned feedback, mini-batches, decay; row by row through the ports."""
+"""Writes of the traced datapath: updates, twins, learned feedback, mini-batches, decay; row by row."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ class TracedWrites(TracedSignals):
         matrix, error = self.chip.matrix(Kind.CLASSIFIER, k), self.local_error(k)
 
         def write() -> None:
-            for self._group in self._groups(matrix.units):
+            for group in self._groups(matrix.units):
+                self._group = group
                 codes = self._of_group(error, matrix.units)
                 self._count(Phase.ERROR, k, C.CYCLES)
                 self._count(Phase.ERROR, k, C.ERROR_READ, len(codes))
@@ -195,7 +196,8 @@ class TracedWrites(TracedSignals):
         self._words = WordTap(self.chip, self.state)
         self.record("batch", self.last, 0, np.array([self.state.batch_fill]))
         for matrix in self._summed():
-            for self._group in self._groups(matrix.units):
+            for group in self._groups(matrix.units):
+                self._group = group
                 self._apply_group(matrix)
             self.state.gradients[matrix.index][:] = 0
         self.state.batch_fill = 0
@@ -240,7 +242,8 @@ class TracedWrites(TracedSignals):
     def _decay(self, matrix: Matrix, shift: int) -> None:
         """M ← M − R(M, shift) of every row but the bias row; a twin with the same words."""
         self._words = WordTap(self.chip, self.state)
-        for self._group in self._groups(matrix.units):
+        for group in self._groups(matrix.units):
+            self._group = group
             lanes, phase, k = self._slice(matrix.units, self._group), self._phase(matrix), matrix.layer
             count = lanes.stop - lanes.start
             self._words.begin(matrix.index, self._group)

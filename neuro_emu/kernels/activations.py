@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel, routine
+from neuro_emu.jit import routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.schedule import find_active
 from neuro_emu.numerics.ops import mean, xorshift

@@ -86,7 +86,8 @@ def _decay_feedback(count: int, fabric: fb.Fabric) -> None:
 def _learn(label: int, input_stalls: int, full: bool, short: bool, fabric: fb.Fabric) -> None:
     """Learn from the sample that is in the registers.
 
-    Its update follows at once or, when the mini-batch is *full*, that of the batch; then mirror mode; then a *short* batch.
+    Its update follows at once or, when the mini-batch is *full*, that of the batch; then mirror mode; then a *short*
+    batch.
     """
     constants, progress = fabric.constants, fabric.memory.progress
     output_error(label, fabric.layers, constants, fabric.scratch, fabric.activity.events)

@@ -60,8 +60,8 @@ OPERATIONS = (
 OP, LAYER, SOURCE, TARGET, ALIGN, PLANE, MATRIX, DETAIL, OWNER = range(9)
 """Columns of the learning program, int64 (instructions, 9).
 
-Operation; layer; source and target registers; alignment shift; plane of codes that is read (for activations and updates)
-or of the rows (learned feedback); matrix; and per operation: rows of B (project), amplitude or −1 (transpose),
+Operation; layer; source and target registers; alignment shift; plane of codes that is read (for activations and
+updates) or of the rows (learned feedback); matrix; and per operation: rows of B (project), amplitude or −1 (transpose),
 plane that is written (activations), average or not and plane of the lanes (see the kernels); layer whose learning asks.
 """
 INSTRUCTION = 9

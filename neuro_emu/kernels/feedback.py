@@ -12,7 +12,9 @@ from neuro_emu.numerics.ops import align, saturate, ternary_sign
 
 
 @kernel
-def requantise_sums(instruction: fb.Int64, layers: fb.Int64, scratch: fb.Scratch, sums: fb.Int64, events: fb.Int64) -> None:
+def requantise_sums(
+    instruction: fb.Int64, layers: fb.Int64, scratch: fb.Scratch, sums: fb.Int64, events: fb.Int64
+) -> None:
     """Exact sums (units,) in neuron order → the projection format of the layer, into the target register."""
     k, target, shift = instruction[fb.LAYER], instruction[fb.TARGET], instruction[fb.ALIGN]
     clamped = 0

@@ -59,7 +59,7 @@ class Matrix:
 
     @property
     def stored_rows(self) -> int:
-        """Rows that compiled loops store: random forward weights get a bias row of zeros, as their inputs have a bias."""
+        """Rows that compiled loops store: random forward weights get a bias row of zeros."""
         return self.rows + (self.kind is Kind.FORWARD)
 
     @property
@@ -86,7 +86,9 @@ def matrices_of(chip: Chip) -> tuple[Matrix, ...]:
     output = chip.network.output
     found: list[Matrix] = []
 
-    def add(kind: Kind, k: int, shape: tuple[int, int], storage: Format, bounds: tuple[int, int], bias: int = 0) -> None:
+    def add(
+        kind: Kind, k: int, shape: tuple[int, int], storage: Format, bounds: tuple[int, int], bias: int = 0
+    ) -> None:
         biased = kind in {Kind.WEIGHTS, Kind.CLASSIFIER}
         found.append(Matrix(kind, k, shape[0] + biased, shape[1], storage, biased, bias, *bounds, len(found)))
 

@@ -44,9 +44,7 @@ def _banked(chip: Chip, name: str, matrix: Matrix, holds: str) -> list[MemoryMac
     if batch > 1 and summed:
         bits = (batch * matrix.lane * matrix.code).bit_length() + 1
         sums = "gradients" if matrix.kind is Kind.WEIGHTS else f"{name}_gradients"
-        macros.append(
-            MemoryMacro(f"{sums}[{matrix.layer}]", words, lanes * bits, banks, "1RW", "mini-batch sums G")
-        )
+        macros.append(MemoryMacro(f"{sums}[{matrix.layer}]", words, lanes * bits, banks, "1RW", "mini-batch sums G"))
     return macros
 
 
@@ -64,9 +62,7 @@ def _of_layer(chip: Chip, layer: DenseLayer) -> list[MemoryMacro]:
     if chip.has_table(layer):
         macros.append(MemoryMacro(f"table[{k}]", 256, layer.output.bits, 1, "ROM", f"{layer.activation}"))
         if layer is not chip.network.output and plan.learns[k]:
-            macros.append(
-                MemoryMacro(f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′")
-            )
+            macros.append(MemoryMacro(f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′"))
     if layer is not chip.network.output and plan.forward[k]:
         words = chip.design.groups(layer.units) * plan.forward[k]
         holds = "C, fixed random forward weights"
@@ -96,7 +92,8 @@ def _feedback(chip: Chip, layer: DenseLayer) -> list[MemoryMacro]:
 
 def _vectors(chip: Chip) -> list[MemoryMacro]:
     """Buffers of the activations that are made for the updates."""
-    macros, network = [], chip.network
+    macros: list[MemoryMacro] = []
+    network = chip.network
     for step in chip.plan.steps:
         if step.op in {"random_forward", "pool"} and step.target:
             name = f"{step.op}_outputs[{len(macros)}]"

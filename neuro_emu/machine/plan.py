@@ -246,7 +246,9 @@ class _Planner:
         if k != self.owner:
             raise self._refuse(f"updates layer {k} while layer {self.owner} learns")
         if delta.length != self.size(k) or inputs.length != self.size(k - 1):
-            raise self._refuse(f"updates W_{k} ({self.size(k - 1)}, {self.size(k)}) with {inputs.length} × {delta.length}")
+            raise self._refuse(
+                f"updates W_{k} ({self.size(k - 1)}, {self.size(k)}) with {inputs.length} × {delta.length}"
+            )
         if twin:
             self._hidden("twin", k - 1)
             use = self._feeds(k - 1, self.size(k))
@@ -308,6 +310,10 @@ def plan_of(rule: Rule, sizes: tuple[int, ...], options: Mapping[str, OptionValu
             rule.mirror(datapath, k)
             plan.mirror += planner.take()
     for k, use in enumerate(plan.feedback):
-        if use.learned and use.twin and any(s.op == "learn_feedback" and s.layer == k for s in plan.steps + plan.mirror):
+        if (
+            use.learned
+            and use.twin
+            and any(s.op == "learn_feedback" and s.layer == k for s in plan.steps + plan.mirror)
+        ):
             raise RuleError(f"rule {rule.name} updates B_{k} as a twin and by itself")
     return plan

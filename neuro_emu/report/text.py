@@ -114,7 +114,10 @@ _NOT_ACCESSES = {"cycles", "stalls", "mac", "gate", "update", "random_word", "sh
 
 def _access_row(name: str, load: str, forward: str, error: str, update: str, *feedback: str) -> str:
     wide = 18 if feedback else 20  # a fifth column still fits 100
-    columns = f"{name:37}"[: 37 if not feedback else 30] + f"{load:>{wide // 2}} {forward:>{wide}} {error:>{wide - 10 if not feedback else 14}} {update:>{wide}}"
+    columns = (
+        f"{name:37}"[: 37 if not feedback else 30]
+        + f"{load:>{wide // 2}} {forward:>{wide}} {error:>{wide - 10 if not feedback else 14}} {update:>{wide}}"
+    )
     return columns + "".join(f" {cell:>11}" for cell in feedback)
 
 

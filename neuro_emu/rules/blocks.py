@@ -1,4 +1,4 @@
-"""Blocks of layers that share an activation (Woo 2023, sections 4.1 and 5.1.1): no rule, but what three of them share."""
+"""Blocks of layers that share an activation (Woo 2023, sections 4.1 and 5.1.1): no rule, but what three rules use."""
 
 from __future__ import annotations
 

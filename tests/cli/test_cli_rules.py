@@ -55,7 +55,7 @@ def test_rules_as_json_on_a_design_point(deep, capsys):
     assert main(["rules", str(deep), "--set", "network.layers.0.dense.units=10", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["network"] == "64-10-12-10"
-    assert [entry["rule"] for entry in record["rules"]][0] == "shallow"
+    assert record["rules"][0]["rule"] == "shallow"
     options = {entry["rule"]: entry["options"] for entry in record["rules"]}
     assert options["asap"] == {"block": 2, "matching": "max_pool", "first_layer": "trained"}
 

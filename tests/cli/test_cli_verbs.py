@@ -47,7 +47,15 @@ def test_version(capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["walk"], ["run"], ["check"], ["eval"], ["run", "c.yaml", "--datapath", "quantum"], ["rules", "more", "words"]],
+    [
+        [],
+        ["walk"],
+        ["run"],
+        ["check"],
+        ["eval"],
+        ["run", "c.yaml", "--datapath", "quantum"],
+        ["rules", "more", "words"],
+    ],
     ids=" ".join,
 )
 def test_usage_errors(words, capsys):

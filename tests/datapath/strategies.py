@@ -231,8 +231,8 @@ def chips(draw, epochs=2, wide=None, rules=None, in_rtl=False):
     """A chip of one to five layers that the contract allows.
 
     `wide` forces a layer of 64 to 130 neurons (row storage) in or out; half of those have only narrow weights.
-    `rules` are the names to draw from; half of the chips have one of the four rules that the RTL has, with `in_rtl` all,
-    and nothing else that it has not.
+    `rules` are the names to draw from; half of the chips have one of the four rules that the RTL has; with `in_rtl`
+    all, and nothing else that it has not.
     """
     if wide is None:
         wide = draw(st.sampled_from([False, False, True]))
@@ -300,7 +300,8 @@ def spec_of(chip):
         "options": dict(learning.options),
         "feedback_lr_shift": [list(pair) for pair in learning.feedback_lr_shift],
         "weight_decay": learning.weight_decay and asdict(learning.weight_decay),
-        "feedback_decay": learning.feedback_decay and {
+        "feedback_decay": learning.feedback_decay
+        and {
             "shift": learning.feedback_decay.shift,
             "every": learning.feedback_decay.every,
         },

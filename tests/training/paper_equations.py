@@ -35,7 +35,7 @@ ACTIVATIONS = {  # name: (f, f' as a function of z)
     "tanh": (np.tanh, lambda z: 1.0 - np.tanh(z) ** 2),
     "hard_tanh": (lambda z: np.clip(z, -1.0, 1.0), lambda z: (np.abs(z) < 1.0).astype(float)),
     "relu": (lambda z: np.maximum(z, 0.0), lambda z: (z > 0.0).astype(float)),
-    "identity": (lambda z: z.copy(), lambda z: np.ones_like(z)),
+    "identity": (np.copy, np.ones_like),
     "sigmoid": (sigmoid, lambda z: sigmoid(z) * (1.0 - sigmoid(z))),
 }
 
@@ -63,7 +63,7 @@ def pooled(v, n, matching):
     """Copies of v joined end to end, then pooled to n entries, [Thesis] sec. 5.1.1, methods 1 and 2."""
     joined = np.tile(v, -(-n // v.size))
     pool = {"max_pool": np.max, "average_pool": np.mean}[matching]
-    return np.array([pool(joined[i * joined.size // n:-(-(i + 1) * joined.size // n)]) for i in range(n)])
+    return np.array([pool(joined[i * joined.size // n : -(-(i + 1) * joined.size // n)]) for i in range(n)])
 
 
 def shared_input(net, s, k):
@@ -88,6 +88,7 @@ def twin_steps(net, delta, h):
 
 
 # The rules: each returns the delta of every layer, the input its weights learn with, and the steps of B
+
 
 def bp(net, s):
     """Back-propagation of error: delta_k = W_{k+1}^T delta_{k+1} * f'(z_k), [Thesis] eq. (2.2)-(2.3)."""
@@ -160,8 +161,9 @@ def asap(net, s):
 def asfp(net, s):
     """Activation sharing in the feedback path: W by its own input, B by the shared one, [Thesis] (4.7)-(4.10)."""
     delta = chained(net, s, lambda k, d: net.B[k] @ (d if net.L[k] is None else s["e_L"][k]))
-    steps = {k: net.eta_B * np.outer(shared_input(net, s, k + 1), delta[k + 1])
-             for k in range(net.K) if net.L[k] is None}
+    steps = {
+        k: net.eta_B * np.outer(shared_input(net, s, k + 1), delta[k + 1]) for k in range(net.K) if net.L[k] is None
+    }
     return delta, s["inputs"], steps
 
 
@@ -170,8 +172,25 @@ def shallow(net, s):
     return chained(net, s, lambda k, d: None), s["inputs"], {}
 
 
-RULES = {rule.__name__: rule for rule in (bp, fa, sign_symmetry, kp, dfa, sdfa, drtp, dkp, weight_mirror,
-                                          forward_alignment, activation_sharing, asap, asfp, shallow)}
+RULES = {
+    rule.__name__: rule
+    for rule in (
+        bp,
+        fa,
+        sign_symmetry,
+        kp,
+        dfa,
+        sdfa,
+        drtp,
+        dkp,
+        weight_mirror,
+        forward_alignment,
+        activation_sharing,
+        asap,
+        asfp,
+        shallow,
+    )
+}
 
 
 def copies(arrays, length):
@@ -183,8 +202,25 @@ def copies(arrays, length):
 class PaperNetwork:
     """A fully connected network that learns on line by one of the rules of this file."""
 
-    def __init__(self, *, rule, sizes, activation, W, b, B=None, C=None, eta, eta_B=0.0, options=None, scale=None,
-                 theta=None, dead_zone=0.0, weight_decay=None, feedback_decay=None):
+    def __init__(
+        self,
+        *,
+        rule,
+        sizes,
+        activation,
+        W,
+        b,
+        B=None,
+        C=None,
+        eta,
+        eta_B=0.0,
+        options=None,
+        scale=None,
+        theta=None,
+        dead_zone=0.0,
+        weight_decay=None,
+        feedback_decay=None,
+    ):
         options = options or {}
         self.rule, self.sizes, self.K = rule, list(sizes), len(sizes) - 2
         self.f, self.df = ACTIVATIONS[activation]
@@ -212,8 +248,9 @@ class PaperNetwork:
             s["y"].append(sigmoid(s["z"][k]) if k == self.K else self.f(s["z"][k]))
         target = np.eye(self.sizes[-1])[s["label"]]
         s["e"] = target - s["y"][-1]
-        s["e_L"] = [None if self.L[k] is None else target - sigmoid(self.L[k] @ s["y"][k] + self.bL[k])
-                    for k in range(self.K)]
+        s["e_L"] = [
+            None if self.L[k] is None else target - sigmoid(self.L[k] @ s["y"][k] + self.bL[k]) for k in range(self.K)
+        ]
         return s
 
     def train(self, x, label):
@@ -259,70 +296,3 @@ class PaperNetwork:
         self.mirror_steps += 1
         if self.feedback_decay is not None and self.mirror_steps % self.feedback_decay[1] == 0:
             self.B = [(1.0 - self.feedback_decay[0]) * matrix for matrix in self.B]
-
-
-def self_check():
-    """Numerical checks of the equations against finite differences and against each other."""
-    rng = np.random.default_rng(7)
-
-    def build(rule, sizes, *, B=None, eta=0.1, activation="tanh", **others):
-        g = np.random.default_rng(3)
-        W = [0.6 * g.standard_normal((n, m)) for m, n in zip(sizes[:-1], sizes[1:])]
-        b = [0.1 * g.standard_normal(n) for n in sizes[1:]]
-        B = [w.T for w in W[1:]] if B is None else B
-        return PaperNetwork(rule=rule, sizes=sizes, activation=activation, W=W, b=b, B=B, eta=eta, **others)
-
-    def gap(one, other, names="Wb", first=0):
-        pairs = [pair for name in names for pair in list(zip(getattr(one, name), getattr(other, name)))[first:]]
-        return max(np.abs(p - q).max() for p, q in pairs)
-
-    for activation in ("tanh", "sigmoid", "identity"):  # bp against central differences
-        net, x, label = build("bp", [5, 6, 4, 3], eta=1.0, activation=activation), rng.standard_normal(5), 1
-
-        def loss():
-            z = net.forward(x, label)["z"][-1]
-            return np.sum(np.logaddexp(0.0, z)) - z[label]
-        numeric = []
-        for array in net.W + net.b:
-            slope = np.empty_like(array)
-            for i in np.ndindex(array.shape):
-                value, pair = array[i], []
-                for shift in (1e-5, -1e-5):
-                    array[i] = value + shift
-                    pair.append(loss())
-                array[i], slope[i] = value, (pair[0] - pair[1]) / 2e-5
-            numeric.append((array.copy(), slope))
-        net.train(x, label)
-        for new, (old, slope) in zip(net.W + net.b, numeric):
-            assert np.linalg.norm(new - old + slope) <= 1e-6 * np.linalg.norm(slope), activation
-    sizes, eta = [5, 7, 6, 8, 3], [0.1, 0.2, 0.05, 0.3]
-    data = [(rng.standard_normal(5), int(rng.integers(3))) for _ in range(20)]
-    random_B = [0.5 * rng.standard_normal((n, m)) for n, m in zip(sizes[1:-1], sizes[2:])]
-    reference, one = build("bp", sizes, eta=eta), build("bp", sizes, eta=eta)
-    options = {"block": 1, "first_layer": "trained"}
-    twins = [build(rule, sizes, eta=eta, options=options) for rule in ("kp", "asap", "activation_sharing")]
-    for x, label in data:
-        assert len({net.train(x, label) for net in [reference] + twins}) == 1
-    assert max(gap(reference, net) for net in twins) < 1e-12  # W = B^T stays so: all equal bp
-    fixed = build("asap", sizes, eta=eta, options={"block": 1, "first_layer": "fixed"})
-    first = fixed.W[0].copy()
-    one.train(*data[0]), fixed.train(*data[0])
-    assert gap(one, fixed, first=1) < 1e-15 and np.array_equal(first, fixed.W[0])
-    pair = [build(rule, sizes, B=random_B, eta_B=0.1, options={"block": 1}) for rule in ("kp", "asfp")]
-    for x, label in data:
-        pair[0].train(x, label), pair[1].train(x, label)
-    assert gap(*pair, names="WbB") < 1e-12
-    for rule, options in (("kp", {}), ("asap", {"block": 2, "first_layer": "trained"})):  # decay of the asymmetry
-        net = build(rule, sizes, B=random_B, eta=eta, options=options, weight_decay=(0.05, 2, False))
-        start = [w - m.T for w, m in zip(net.W[1:], net.B)]
-        for x, label in data:
-            net.train(x, label)
-        for w, m, d in zip(net.W[1:], net.B, start):
-            assert np.abs(w - m.T - 0.95 ** 10 * d).max() < 1e-12
-    assert np.array_equal(pooled(np.array([1.0, 5.0, 2.0]), 4, "max_pool"), [5.0, 5.0, 5.0, 5.0])
-    assert np.array_equal(pooled(np.array([1.0, 5.0, 2.0]), 2, "average_pool"), [3.0, 3.5])
-    print("all checks hold")
-
-
-if __name__ == "__main__":
-    self_check()

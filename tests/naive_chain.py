@@ -217,11 +217,15 @@ class ChainRules:
             self.write_feedback(k, self.feedback_sums[k], range(len(self.feedback[k])))
             self.feedback_sums[k] = zeros(self.feedback[k])
 
+    def scheduled(self, shift):
+        """A number, or the entry of a schedule that is valid in this epoch."""
+        return shift if isinstance(shift, int) else [value for epoch, value in shift if epoch <= self.epoch][-1]
+
     def decay(self):
         """After an update: weights with their twins, then feedback that learns without a twin."""
         weight, feedback = self.spec.get("weight_decay"), self.spec.get("feedback_decay")
         if weight and self.updates_done % weight["every"] == 0:
-            d = weight["shift"]
+            d = self.scheduled(weight["shift"])
             for k in range(0 if weight.get("first_layer", False) else 1, self.last + 1):
                 rows = range(self.sizes[k])  # without the bias row
                 for i, j, word in self.drawn(self.row_registers, k, rows, self.sizes[k + 1]):
@@ -229,7 +233,7 @@ class ChainRules:
                     if k in self.twins:
                         self.feedback[k - 1][j][i] -= self.rounded(self.feedback[k - 1][j][i], d, word)
         if feedback and self.rule != "weight_mirror" and self.updates_done % feedback["every"] == 0:
-            self.decay_feedback(feedback["shift"])
+            self.decay_feedback(self.scheduled(feedback["shift"]))
 
     def decay_feedback(self, d):
         for k in self.learned:
@@ -255,7 +259,7 @@ class ChainRules:
             self.mirror_steps_done += 1
             decay = self.spec.get("feedback_decay")
             if decay and self.mirror_steps_done % decay["every"] == 0:
-                self.decay_feedback(decay["shift"])
+                self.decay_feedback(self.scheduled(decay["shift"]))
 
     def mirror_layer(self, k):
         """One step of one layer: noise through W_{k+1}, what comes out of it teaches B_k at once."""

@@ -176,6 +176,7 @@ def _trained(
         training = [record["training"] for record in records]
         result["cycles_per_sample"] = round(sum(t["cycles_per_sample"] for t in training) / seeds, 2)
         result["accesses_per_sample"] = round(sum(_accesses(t["counts"]) / t["samples"] for t in training) / seeds, 2)
+        result["feedback_angles"] = records[0]["feedback_angles"]
         result["curve"] = [epoch["test_accuracy"] for epoch in records[0]["epochs"]]
     return result
 

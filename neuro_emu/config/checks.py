@@ -5,7 +5,7 @@ from __future__ import annotations
 from neuro_emu.config import schema
 from neuro_emu.config.typed import Document
 from neuro_emu.datasets import describe
-from neuro_emu.machine.chip import Chip
+from neuro_emu.machine.chip import Chip, Decay
 from neuro_emu.machine.matrices import Kind
 from neuro_emu.numerics.formats import Format
 from neuro_emu.rules import Need
@@ -132,6 +132,15 @@ def _check_learned(config: schema.Config, chip: Chip, document: Document) -> Non
     own = config.training.feedback_lr_shift is not None
     where = "training.feedback_lr_shift" if own else "training.lr_shift.hidden"
     _check_ascending(learning.feedback_lr_shift, where, document)
+    for name in ("weight_decay", "feedback_decay"):
+        decay: Decay | None = getattr(learning, name)
+        if decay:
+            _check_ascending(decay.shift, f"training.{name}.shift", document)
+            for _, shift in decay.shift:
+                if not 1 <= shift <= 31:
+                    raise document.error(
+                        f"training.{name}.shift", f"shift {shift} lies outside 1 … 31", "e.g. 11, for λ = 2^-11"
+                    )
     for matrix in chip.matrices:
         k = matrix.layer
         if matrix.kind is Kind.TWIN and matrix.format.frac != layers[k + 1].weight.frac:

@@ -73,4 +73,5 @@ def load_text(text: str, name: str = "configuration") -> Experiment:
 
 def _experiment(document: Document, command: tuple[str, ...]) -> Experiment:
     config = document.build(Config)
-    return Experiment(config, resolve(config, document), document, command, tuple(warnings_of(config)))
+    chip = resolve(config, document)
+    return Experiment(config, chip, document, command, tuple(warnings_of(config, chip.learning.rule)))

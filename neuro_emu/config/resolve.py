@@ -40,7 +40,7 @@ def resolve(config: schema.Config, document: Document) -> Chip:
     return chip
 
 
-def warnings_of(config: schema.Config) -> list[str]:
+def warnings_of(config: schema.Config, rule: Rule) -> list[str]:
     """Settings that work but rarely mean what was intended."""
     found = []
     if config.numerics.update_rounding in {Rounding.TRN, Rounding.TRN_ZERO}:
@@ -54,16 +54,13 @@ def warnings_of(config: schema.Config) -> list[str]:
         found.append("numerics.feedback.range: an LFSR fills its format; kaiming has no effect")
     if network.initial_weights is schema.InitialWeights.ZERO and network.initial_layers is schema.InitialLayers.ALL:
         found.append("network.initial_layers: all has no effect while initial_weights is zero")
-    rule = RULES.get(config.training.rule)
-    if rule and rule.need < Need.ERROR and any(dense.projection for dense in network.layers):
+    if rule.need < Need.ERROR and any(dense.projection for dense in network.layers):
         found.append(f"network.layers: {rule.name} projects nothing; projection has no effect")
-    if rule:
-        found += [
-            f"training.options.{name}: {rule.name} has no such option; it has no effect"
-            for name in config.training.options
-            if name not in rule.options
-        ]
-    return found
+    return found + [
+        f"training.options.{name}: {rule.name} has no such option; it has no effect"
+        for name in config.training.options
+        if name not in rule.options
+    ]
 
 
 def _rule(config: schema.Config, document: Document) -> Rule:
@@ -185,8 +182,8 @@ def _learning(config: schema.Config, rule: Rule, document: Document) -> Learning
         feedback_lr_shift=_pairs(
             training.lr_shift.hidden if training.feedback_lr_shift is None else training.feedback_lr_shift
         ),
-        weight_decay=Decay(weights.shift, weights.every, weights.first_layer) if weights else None,
-        feedback_decay=Decay(learned.shift, learned.every) if learned else None,
+        weight_decay=Decay(_pairs(weights.shift), weights.every, weights.first_layer) if weights else None,
+        feedback_decay=Decay(_pairs(learned.shift), learned.every) if learned else None,
         mirror=Mirror(training.mirror.every, training.mirror.steps, training.mirror.noise_shift),
     )
 

@@ -119,7 +119,7 @@ class LearningRate:
 class WeightDecay:
     """Decay of weights in a pass of its own: W ← W − W · 2^-shift."""
 
-    shift: int = _setting("λ = 2^-shift", min=1, max=31)
+    shift: Schedule = _setting("λ = 2^-shift, 1 to 31: a number, or pairs [epoch, shift]")
     every: int = _setting("updates (samples, or mini-batches) between two passes", 256, min=1)
     first_layer: bool = _setting("whether the first layer's weights decay too", False)
 
@@ -128,7 +128,7 @@ class WeightDecay:
 class FeedbackDecay:
     """Decay of learned feedback matrices that are no twins: B ← B − B · 2^-shift."""
 
-    shift: int = _setting("λ = 2^-shift", min=1, max=31)
+    shift: Schedule = _setting("λ = 2^-shift, 1 to 31: a number, or pairs [epoch, shift]")
     every: int = _setting("updates, or mirror steps of weight_mirror, between two passes", 256, min=1)
 
 

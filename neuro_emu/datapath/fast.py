@@ -153,7 +153,9 @@ class FastDatapath:
     def begin_epoch(self, epoch: int) -> None:
         """Set the shifts of *epoch* and, with them, the update kernels."""
         self._epoch = epoch
-        table, geometry = self._fabric.layers, self._fabric.geometry
+        table, geometry, learning = self._fabric.layers, self._fabric.geometry, self.chip.learning
+        for place, decay in ((fb.WEIGHT_DECAY, learning.weight_decay), (fb.FEEDBACK_DECAY, learning.feedback_decay)):
+            self._fabric.constants[place] = decay.shift_at(epoch) if decay else 0
         for k, (matrix, storage) in enumerate(self._stored()):
             shift = self.chip.shift_of(matrix, epoch)
             kind, split, levels = update_kind(self.chip, matrix, storage, shift)

@@ -43,6 +43,7 @@ class FloatDatapath(FloatSignals):
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the learning rates of *epoch*."""
+        self._epoch = epoch
         self._rates = [2.0 ** -self.chip.learning.shift_at(la.index, epoch) for la in self.chip.network.layers]
         self._feedback_rate = 2.0 ** -self.chip.learning.feedback_shift_at(epoch)
 
@@ -115,7 +116,7 @@ class FloatDatapath(FloatSignals):
     def _written(self) -> None:
         self._updates += 1
         if (decay := self.chip.learning.weight_decay) and self._updates % decay.every == 0:
-            kept = 1.0 - 2.0**-decay.shift
+            kept = 1.0 - 2.0 ** -decay.shift_at(self._epoch)
             for k in range(0 if decay.first_layer else 1, len(self.weights)):
                 self.weights[k][:-1] *= kept
                 if k > 0 and self.chip.plan.feedback[k - 1].twin:
@@ -128,38 +129,37 @@ class FloatDatapath(FloatSignals):
         if decay and count % decay.every == 0:
             for k, use in enumerate(self.chip.plan.feedback):
                 if use.learned and not use.twin:
-                    self.feedback[k] *= 1.0 - 2.0**-decay.shift
+                    self.feedback[k] *= 1.0 - 2.0 ** -decay.shift_at(self._epoch)
 
     # --- what a rule may write: see rules.base.Datapath ---------------------------------------------------
 
-    def _add(self, name: str, target: Float, step: Callable[[], Float], scale: Callable[[], float]) -> None:
-        """Put off adding a step to a matrix, or to its sums over a mini-batch."""
+    def _add(self, name: str, target: Float, rows: Float, columns: Float, scale: Callable[[], float]) -> None:
+        """Put off adding an outer product to a matrix, or to its sums over a mini-batch; rows of 0 are left alone."""
 
         def write() -> None:
+            active = np.flatnonzero(rows)
+            step = np.outer(rows[active], columns)
             if self.chip.learning.batch == 1 or self._mirroring:
-                target[:] += scale() * step()
+                target[active] += scale() * step
                 return
             if name not in self._sums:
                 self._sums[name] = (target, np.zeros_like(target), scale)
-            self._sums[name][1][:] += step()
+            self._sums[name][1][active] += step
 
         self._queue.append(write)
 
     def update(self, k: int, delta: FloatVector, activated: FloatVector | None = None, *, twin: bool = False) -> None:
         """See :class:`Datapath`."""
         inputs = self._y[k] if activated is None else activated.values
-        column = np.append(inputs, 1.0)
-        self._add(f"W{k}", self.weights[k], lambda: np.outer(column, delta.values), lambda: self._rates[k])
+        self._add(f"W{k}", self.weights[k], np.append(inputs, 1.0), delta.values, lambda: self._rates[k])
         if twin:
-            step = np.outer(delta.values, inputs)
-            self._add(f"B{k - 1}", self.feedback[k - 1], lambda: step, lambda: self._rates[k])
+            self._add(f"B{k - 1}", self.feedback[k - 1], delta.values, inputs, lambda: self._rates[k])
 
     def learn_feedback(self, k: int, signal: FloatVector, activated: FloatVector) -> None:
         """See :class:`Datapath`."""
-        step = np.outer(signal.values, activated.values)
-        self._add(f"B{k}", self.feedback[k], lambda: step, lambda: self._feedback_rate)
+        self._add(f"B{k}", self.feedback[k], signal.values, activated.values, lambda: self._feedback_rate)
 
     def learn_local(self, k: int) -> None:
         """See :class:`Datapath`."""
-        step = np.outer(np.append(self._y[k + 1], 1.0), self.local_error(k).values)
-        self._add(f"L{k}", self.classifiers[k], lambda: step, lambda: self._rates[self.last])
+        inputs, error = np.append(self._y[k + 1], 1.0), self.local_error(k).values
+        self._add(f"L{k}", self.classifiers[k], inputs, error, lambda: self._rates[self.last])

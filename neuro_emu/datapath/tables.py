@@ -101,9 +101,9 @@ def constants_of(chip: Chip) -> fb.Int64:
         fb.GATED_ROWS: int(design.zero_input is ZeroInput.GATE),
         fb.LAYERS: len(chip.network.layers),
         fb.CLASSES: chip.network.classes,
-        fb.WEIGHT_DECAY: weight_decay.shift if weight_decay else 0,
+        fb.WEIGHT_DECAY: 0,  # shifts are set at the start of each epoch
         fb.WEIGHT_DECAY_EVERY: weight_decay.every if weight_decay else 1,
-        fb.FEEDBACK_DECAY: feedback_decay.shift if feedback_decay else 0,
+        fb.FEEDBACK_DECAY: 0,
         fb.FEEDBACK_DECAY_EVERY: feedback_decay.every if feedback_decay else 1,
         fb.MIRROR_EVERY: learning.mirror.every,
         fb.MIRROR_STEPS: learning.mirror.steps if learning.rule.mirror else 0,

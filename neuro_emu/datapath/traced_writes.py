@@ -228,7 +228,7 @@ class TracedWrites(TracedSignals):
         learning = self.chip.learning
         if (decay := learning.weight_decay) and self.state.updates % decay.every == 0:
             for matrix in self.chip.matrices[0 if decay.first_layer else 1 : self.last + 1]:
-                self._decay(matrix, decay.shift)
+                self._decay(matrix, decay.shift_at(self.state.epoch))
         if not self.chip.plan.mirror:
             self._decay_feedback(self.state.updates)
 
@@ -237,7 +237,7 @@ class TracedWrites(TracedSignals):
         if decay and count % decay.every == 0:
             for matrix in self.chip.matrices:
                 if matrix.kind is Kind.FEEDBACK:
-                    self._decay(matrix, decay.shift)
+                    self._decay(matrix, decay.shift_at(self.state.epoch))
 
     def _decay(self, matrix: Matrix, shift: int) -> None:
         """M ← M − R(M, shift) of every row but the bias row; a twin with the same words."""

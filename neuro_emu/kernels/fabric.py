@@ -1,9 +1,9 @@
 """What the compiled loops work on: flat arrays grouped by purpose, one entry a matrix where they are tables.
 
 Matrix k is W_k of layer k; local classifiers, learned feedback and random forward weights follow (`Chip.matrices`). A
-*plane* is a vector of codes with its list of active rows: plane 0 the input, plane k + 1 the output of layer k, further
-ones as the program needs them. All integers. Matrices lie in one arena, each either as *rows* (input-major: position of a neuron
-permuted, see :mod:`neuro_emu.datapath.layout`) or as *columns* (neuron-major, for narrow layers).
+*plane* is a vector of codes with its list of active rows: plane 0 the input, plane k + 1 the output of layer k,
+further ones as the program needs them. All integers. Matrices lie in one arena, each either as *rows* (input-major:
+position of a neuron permuted, see :mod:`neuro_emu.datapath.layout`) or as *columns* (neuron-major, for narrow layers).
 """
 
 from __future__ import annotations

@@ -284,7 +284,7 @@ def _book(k: int, written: int, result: int, layers: fb.Int64, events: fb.Int64)
 
 @section
 def update(k: int, plane: int, fabric: fb.Fabric, register: int, twin: int) -> None:
-    """One update of matrix k from signal *register* (or, when negative, from its sums), and of its twin if there is one."""
+    """One update of matrix k, and of its twin, from signal *register* or, when that is negative, from its sums."""
     layers, scratch, geometry = fabric.layers, fabric.scratch, fabric.geometry
     count = scratch.active[plane, 0]
     lanes = layers[k, fb.UPDATE_KIND] == fb.UPDATE_LANES

@@ -20,11 +20,15 @@ _TERNARY = Format(True, 2, 0)
 
 @dataclass(frozen=True)
 class Decay:
-    """Weight decay in a pass of its own: M −= M · 2^-shift after every ``every`` updates."""
+    """Weight decay in a pass of its own: M −= M · 2^-shift after every ``every`` updates; a schedule of shifts."""
 
-    shift: int
+    shift: tuple[tuple[int, int], ...]
     every: int
     first_layer: bool = False
+
+    def shift_at(self, epoch: int) -> int:
+        """Shift in *epoch*."""
+        return _at(self.shift, epoch)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neuro_emu.errors import RuleError
-from neuro_emu.rules import Datapath, Need, OptionValue, Rule
+from neuro_emu.rules import Datapath, Learn, Need, OptionValue, Rule
 
 SIGNALS = ("label_row", "error", "error_sign", "delta", "local_error", "project", "transpose", "transpose_sign", "gate")
 ACTIVATIONS = ("output", "random_forward", "pool", "noise", "drive")
@@ -278,6 +278,17 @@ class _Planner:
         return steps
 
 
+def _ask(rule: Rule, body: Learn, datapath: Datapath[Vector], k: int) -> None:
+    """Run a body; whatever it raises becomes an error that names the rule."""
+    try:
+        body(datapath, k)
+    except RuleError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise RuleError(f"rule {rule.name} fails on layer {k} while it is asked what it needs: {what}") from error
+
+
 def plan_of(rule: Rule, sizes: tuple[int, ...], options: Mapping[str, OptionValue], order: tuple[int, ...]) -> Plan:
     """Let *rule* ask for everything it wants of a chip.
 
@@ -298,7 +309,7 @@ def plan_of(rule: Rule, sizes: tuple[int, ...], options: Mapping[str, OptionValu
     chunks: list[list[Step]] = []
     for k in order:
         planner.owner = k
-        (rule.output if k == hidden else rule.learn)(datapath, k)
+        _ask(rule, rule.output if k == hidden else rule.learn, datapath, k)
         chunks.append(planner.take())
     if rule.need is Need.CHAIN:  # every signal before the first write
         chunks = [[s for chunk in chunks for s in chunk if s.target], [s for c in chunks for s in c if not s.target]]
@@ -307,7 +318,7 @@ def plan_of(rule: Rule, sizes: tuple[int, ...], options: Mapping[str, OptionValu
         planner.mirroring, planner.made = True, {}
         for k in range(hidden):
             planner.owner = k
-            rule.mirror(datapath, k)
+            _ask(rule, rule.mirror, datapath, k)
             plan.mirror += planner.take()
     for k, use in enumerate(plan.feedback):
         if (

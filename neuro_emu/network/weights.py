@@ -29,7 +29,10 @@ def _smallest(codes: NDArray[np.int32], storage: Format) -> NDArray[np.generic]:
 
 
 def pack_weights(network: Network, state: ChipState) -> bytes:
-    """Return the archive: `weights_k` (n_{k-1} + 1, n_k), `feedback_k` (classes, n_k), each with `…_format`."""
+    """Return the archive: `weights_k` (n_{k-1} + 1, n_k), `feedback_k` (rows, n_k), each with `…_format`.
+
+    Chips that have them add `classifier_k` (n_k + 1, classes) and `random_forward_k` (rows, n_k).
+    """
     arrays: dict[str, NDArray[np.generic]] = {}
     for layer, codes in zip(network.layers, state.weights, strict=True):
         arrays[f"weights_{layer.index}"] = _smallest(codes, layer.weight)
@@ -38,6 +41,15 @@ def pack_weights(network: Network, state: ChipState) -> bytes:
         assert layer.feedback is not None
         arrays[f"feedback_{layer.index}"] = _smallest(codes, layer.feedback)
         arrays[f"feedback_{layer.index}_format"] = np.array(str(layer.feedback))
+    output = network.output
+    for layer, codes, fixed in zip(network.hidden, state.classifiers, state.forward, strict=True):
+        for name, matrix, storage in (
+            ("classifier", codes, output.weight),
+            ("random_forward", fixed, layer.weight),
+        ):
+            if matrix.size:
+                arrays[f"{name}_{layer.index}"] = _smallest(matrix, storage)
+                arrays[f"{name}_{layer.index}_format"] = np.array(str(storage))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():

@@ -9,7 +9,9 @@ Float = NDArray[np.float64]
 
 
 def _sigmoid(z: Float) -> Float:
-    return 0.5 * (1.0 + np.tanh(0.5 * z))
+    small = np.exp(-np.abs(z))  # never overflows, and keeps its digits where the result is close to 0
+    result: Float = np.where(z >= 0.0, 1.0, small) / (1.0 + small)
+    return result
 
 
 def activation(name: str, z: Float) -> Float:

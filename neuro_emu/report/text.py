@@ -54,6 +54,11 @@ def _accuracy(m: dict[str, Any]) -> list[str]:
     if m["validation_accuracy"] is not None:
         lines.append(f"validation        {m['validation_accuracy']:.2f} %")
     lines.append(f"while learning    {last['train_accuracy']:.2f} % of the last epoch's samples, before each update")
+    angles = [f"{angle:.1f}°" if angle is not None else "-" for angle in m["feedback_angles"]]
+    if any(angle is not None for angle in m["feedback_angles"]):
+        lines.append(
+            f"feedback          {', '.join(angles)} between B and the transposed weights above, by hidden layer"
+        )
     return lines
 
 

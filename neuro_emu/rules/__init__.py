@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from neuro_emu.rules.base import RULES, Datapath, Need, Option, OptionValue, Rule, rule
+from neuro_emu.rules.base import RULES, Datapath, Learn, Need, Option, OptionValue, Rule, rule
 from neuro_emu.rules.lookup import find_rule, installed_rules
 
 _NO_RULES = {"base", "blocks", "lookup"}
@@ -14,4 +14,15 @@ for _module in iter_modules(__path__):
     if _module.name not in _NO_RULES:
         import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["RULES", "Datapath", "Need", "Option", "OptionValue", "Rule", "find_rule", "installed_rules", "rule"]
+__all__ = [
+    "RULES",
+    "Datapath",
+    "Learn",
+    "Need",
+    "Option",
+    "OptionValue",
+    "Rule",
+    "find_rule",
+    "installed_rules",
+    "rule",
+]

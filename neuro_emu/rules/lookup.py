@@ -36,7 +36,7 @@ def find_rule(name: str) -> Rule:
         sys.path.append(here)  # a console script does not look where it is started
     try:
         module = import_module(module_name)
-    except Exception as error:  # whatever somebody else's module raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's module raises
         raise RuleError(f"cannot import {module_name!r}: {type(error).__name__}: {error}") from error
     body = getattr(module, attribute, None)
     for candidate in RULES.values():

@@ -43,6 +43,10 @@ class Engine(Protocol):
         """Return the integer state; None for the float twin."""
         ...
 
+    def matrices(self) -> tuple[list[Any], list[Any]]:
+        """Return W_k and B_k, as codes or as values."""
+        ...
+
     def tally(self) -> Tally | None:
         """Overflows and zero updates of training so far; None for the float twin."""
         ...
@@ -108,6 +112,11 @@ class FastEngine:
         """See :class:`Engine`."""
         return self._path.state()
 
+    def matrices(self) -> tuple[list[Any], list[Any]]:
+        """See :class:`Engine`."""
+        state = self._path.state()
+        return state.weights, state.feedback
+
     def tally(self) -> Tally:
         """See :class:`Engine`."""
         return Tally(self._path.activity.events.copy())
@@ -157,6 +166,10 @@ class TracedEngine:
         """See :class:`Engine`."""
         return self._path.state.copy()
 
+    def matrices(self) -> tuple[list[Any], list[Any]]:
+        """See :class:`Engine`."""
+        return self._path.state.weights, self._path.state.feedback
+
     def tally(self) -> Tally:
         """See :class:`Engine`."""
         return Tally(self._path.tally.events.copy())
@@ -196,6 +209,10 @@ class FloatEngine:
 
     def state(self) -> None:
         """See :class:`Engine`."""
+
+    def matrices(self) -> tuple[list[Any], list[Any]]:
+        """See :class:`Engine`."""
+        return self._path.weights, self._path.feedback
 
     def tally(self) -> None:
         """See :class:`Engine`."""

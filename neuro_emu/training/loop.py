@@ -14,6 +14,7 @@ from neuro_emu.machine.counts import Counts
 from neuro_emu.machine.initialise import initial_state
 from neuro_emu.network.state import ChipState, Tally
 from neuro_emu.numerics.words import sample_order
+from neuro_emu.training.alignment import feedback_angles
 from neuro_emu.training.engines import ENGINES, Codes, Engine, Labels
 
 _BLOCK = {"fast": 2000, "traced": 1, "float": 100}
@@ -82,6 +83,7 @@ class Result:
         train_samples, inferences: how many samples they are over.
         tally: events of the whole training; None for the float twin.
         confusion: (classes, classes) test samples by true class and prediction, after the last epoch.
+        feedback_angles: degrees between B_k and W_{k+1}ᵀ of each hidden layer; None where they do not compare.
 
     """
 
@@ -93,6 +95,7 @@ class Result:
     inferences: int
     tally: Tally | None
     confusion: NDArray[np.int64]
+    feedback_angles: list[float | None]
 
 
 def percent(part: Any, whole: int) -> float:
@@ -164,6 +167,7 @@ def train(
         inferences=epochs * (len(test) + (0 if validation is None else len(validation))),
         tally=before,
         confusion=confusion_matrix(test.labels, predictions, chip.network.classes),
+        feedback_angles=feedback_angles(chip, *engine.matrices()),
     )
 
 

@@ -38,6 +38,7 @@ def record_of(chip: Chip, result: Result, identity: Record) -> Record:
         "validation_accuracy": last.validation_accuracy,
         "epochs": [_epoch(epoch) for epoch in result.epochs],
         "confusion": result.confusion.tolist(),
+        "feedback_angles": result.feedback_angles,
         "tally": result.tally.as_dict() if result.tally else None,
         "training": _counted(result.training, result.train_samples),
         "inference": _counted(result.inference, result.inferences),

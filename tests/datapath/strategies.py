@@ -174,7 +174,11 @@ def _learning(draw, network, epochs, rule):
     hot, half = network.hot, network.output.output.quantise(Fraction(1, 2))  # half: every output at first
     gates = st.one_of(st.none(), st.none(), st.just(hot - half), st.integers(-hot - 1, max(hot - 1, 0)))
     zones = st.one_of(st.just(0), st.just(max(half, 0)), st.integers(0, max(hot // 2, 1)))
-    decays = st.builds(Decay, st.sampled_from([1, 2, 4, 8, 31]), st.integers(1, 4), st.booleans())
+    amounts = st.sampled_from([1, 2, 4, 8, 31])
+    shifts = st.one_of(
+        st.builds(lambda d: ((0, d),), amounts), st.builds(lambda d, e: ((0, d), (1, e)), amounts, amounts)
+    )
+    decays = st.builds(Decay, shifts, st.integers(1, 4), st.booleans())
     ones = st.integers(0, min((layer.output.frac for layer in network.hidden), default=0))
     return Learning(
         rule=rule,

@@ -1,5 +1,7 @@
 """The papers' equations as they stand in paper_equations.py, against finite differences and against each other."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from paper_equations import PaperNetwork, pooled
@@ -10,7 +12,7 @@ SIZES, RATES = [5, 7, 6, 8, 3], [0.1, 0.2, 0.05, 0.3]
 def build(rule, sizes=SIZES, *, feedback=None, eta=RATES, activation="tanh", **others):
     """A network whose feedback is the transpose of its weights, unless given."""
     draw = np.random.default_rng(3)
-    weights = [0.6 * draw.standard_normal((n, m)) for m, n in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [0.6 * draw.standard_normal((n, m)) for m, n in pairwise(sizes)]
     biases = [0.1 * draw.standard_normal(n) for n in sizes[1:]]
     feedback = [w.T for w in weights[1:]] if feedback is None else feedback
     return PaperNetwork(
@@ -25,7 +27,7 @@ def samples(count=20, inputs=5, classes=3):
 
 def random_feedback():
     draw = np.random.default_rng(9)
-    return [0.5 * draw.standard_normal((n, m)) for n, m in zip(SIZES[1:-1], SIZES[2:], strict=True)]
+    return [0.5 * draw.standard_normal((n, m)) for n, m in pairwise(SIZES[1:])]
 
 
 def gap(one, other, names="Wb", first=0):

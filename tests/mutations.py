@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from mutations_chain import CHAIN, EQUAL
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "neuro_emu"
 
@@ -25,6 +27,7 @@ CHIP = ("machine/test_schedule.py", "datapath/test_equal.py", "numerics/test_ops
 HOST = ("numerics/test_formats.py", "numerics/test_words.py", "numerics/test_tables.py")
 KERNELS = ("datapath/test_kernels.py",)
 OPS, TABLES, TRACED = "numerics/ops.py", "numerics/tables.py", "datapath/traced.py"
+WRITES = "datapath/traced_writes.py"
 EPOCH, FORWARD, UPDATE = "kernels/epoch.py", "kernels/forward.py", "kernels/update.py"
 
 
@@ -77,11 +80,11 @@ MUTATIONS = (
         "row words used before the register advances",
         (
             (UPDATE, "word0 = xorshift(register)", "word0 = register"),
-            ("datapath/words.py", "self._replay[layer].append(register)", "self._replay[layer].append(before)"),
+            ("datapath/words.py", "self._replay[matrix].append(register)", "self._replay[matrix].append(before)"),
             (
                 "datapath/words.py",
-                "register = self._step(int(self._state.row_registers[layer]))",
-                "before = int(self._state.row_registers[layer])\n            register = self._step(before)",
+                "register = self._step(int(self._state.row_registers[matrix]))",
+                "before = int(self._state.row_registers[matrix])\n            register = self._step(before)",
             ),
         ),
     ),
@@ -89,8 +92,8 @@ MUTATIONS = (
         "zero rows draw a word",
         (
             ("kernels/schedule.py", "active = 1 if code != 0 else 0", "active = 1"),
-            (TRACED, "if x == 0 and row != layer.inputs:", "if x is None:"),
-            (TRACED, "active = row == layer.inputs or self._input(layer, row) != 0", "active = True"),
+            (WRITES, "if x == 0 and not (matrix.biased and row == matrix.rows - 1):", "if x is None:"),
+            ("datapath/traced_base.py", "active = is_bias or code != 0", "active = True"),
         ),
     ),
     Mutation(
@@ -119,26 +122,42 @@ MUTATIONS = (
         "the gate opens at its border",
         (
             (
-                EPOCH,
+                "kernels/execute.py",
                 "scratch.signals[ERROR_EXACT, label] > constants",
                 "scratch.signals[ERROR_EXACT, label] >= constants",
             ),
-            (TRACED, "bool(self._error[self._label] > threshold)", "bool(self._error[self._label] >= threshold)"),
+            (
+                "datapath/traced_signals.py",
+                "bool(self._error[self._label] > threshold)",
+                "bool(self._error[self._label] >= threshold)",
+            ),
         ),
     ),
     Mutation(
         "groups start at bank 0 again",
         (
-            ("machine/activity.py", "bank = (g * rows + np.arange(rows)) % banks", "bank = np.arange(rows) % banks"),
-            (TRACED, "bank = (group * layer.rows + row) % self.chip", "bank = row % self.chip"),
-            (TRACED, "bank = update.row(self._group * layer.rows + row)", "bank = update.row(row)"),
+            (
+                "machine/activity_steps.py",
+                "bank = (g * rows + np.arange(len(accesses))) % banks",
+                "bank = np.arange(len(accesses)) % banks",
+            ),
+            (
+                "datapath/traced_forward.py",
+                "self._read(phase, matrix, group * matrix.rows + row)",
+                "self._read(phase, matrix, row)",
+            ),
+            (
+                WRITES,
+                "bank = update.row(self._group * matrix.rows + row)\n            self._access(matrix, row, bank, sums=b",
+                "bank = update.row(row)\n            self._access(matrix, row, bank, sums=b",
+            ),
         ),
     ),
     Mutation(
         "gradients are kept after a batch",
         (
             (EPOCH, "fabric.memory.gradients[at] = 0", "fabric.memory.gradients[at] += 0"),
-            (TRACED, "self.state.gradients[k][:] = 0", "self.state.gradients[k][:] += 0"),
+            (WRITES, "self.state.gradients[matrix.index][:] = 0", "self.state.gradients[matrix.index][:] += 0"),
         ),
     ),
     one("the bias code is 0", "network/layers.py", "return self.input.one", "return 0"),
@@ -204,6 +223,7 @@ MUTATIONS = (
         "split <= shift",
         (*KERNELS, *CHIP),
     ),
+    *(Mutation(name, edits, EQUAL) for name, edits in CHAIN),
 )
 
 

@@ -31,6 +31,9 @@ BARS = {
     "sdfa_mnist": 97.0,
     "drtp_small": 92.8,
     "drtp_100": 92.6,
+    "bp_mnist": 98.1,
+    "rules_mnist": 97.4,
+    "rules_8bit_mnist": 96.0,
 }
 NARROWEST_BAND = 0.15
 _EXPECTED = re.compile(

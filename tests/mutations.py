@@ -148,8 +148,8 @@ MUTATIONS = (
             ),
             (
                 WRITES,
-                "bank = update.row(self._group * matrix.rows + row)\n            self._access(matrix, row, bank, sums=b",
-                "bank = update.row(row)\n            self._access(matrix, row, bank, sums=b",
+                "bank = update.row(self._group * matrix.rows + row)\n            self._access(matrix, row, bank, sums=",
+                "bank = update.row(row)\n            self._access(matrix, row, bank, sums=",
             ),
         ),
     ),

@@ -285,7 +285,7 @@ def broken(dp, k):
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [(FAILS, "rule broken fails on layer 2"), ("raise SystemExit(7)\n", "cannot import 'odd_module': SystemExit")],
+    [(FAILS, "rule broken fails on layer 1"), ("raise SystemExit(7)\n", "cannot import 'odd_module': SystemExit")],
 )
 def test_what_fails_is_an_error_that_says_so(source, message, folder, python):
     (folder / "odd_module.py").write_text(source)

@@ -28,6 +28,7 @@ HOST = ("numerics/test_formats.py", "numerics/test_words.py", "numerics/test_tab
 KERNELS = ("datapath/test_kernels.py",)
 OPS, TABLES, TRACED = "numerics/ops.py", "numerics/tables.py", "datapath/traced.py"
 WRITES = "datapath/traced_writes.py"
+BOOKED = "            self._access(matrix, row, bank, sums=batch"  # the line that follows in an update
 EPOCH, FORWARD, UPDATE = "kernels/epoch.py", "kernels/forward.py", "kernels/update.py"
 
 
@@ -148,8 +149,8 @@ MUTATIONS = (
             ),
             (
                 WRITES,
-                "bank = update.row(self._group * matrix.rows + row)\n            self._access(matrix, row, bank, sums=",
-                "bank = update.row(row)\n            self._access(matrix, row, bank, sums=",
+                f"update.row(self._group * matrix.rows + row)\n{BOOKED}",
+                f"update.row(row)\n{BOOKED}",
             ),
         ),
     ),

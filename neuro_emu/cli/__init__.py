@@ -164,7 +164,7 @@ def _train(experiment: Experiment, out: Path, data: Dataset, args: argparse.Name
     from neuro_emu.report.progress import ProgressLine
 
     line = ProgressLine()
-    line.note("loading kernels (compiled once per version, about 15 s) …")
+    line.note("loading kernels (compiled once per version, about 30 s) …")
     try:
         return api.run(experiment, out, data=data, datapath=args.datapath, report=line)
     finally:

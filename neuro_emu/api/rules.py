@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuro_emu.config.experiment import Experiment, load, load_text
-from neuro_emu.errors import ConfigError, RunError
+from neuro_emu.errors import ConfigError, NeuroEmuError, RunError
 from neuro_emu.files import check_writable, json_text, write_text
-from neuro_emu.rules import RULES, installed_rules
+from neuro_emu.rules import RULES, Need, find_rule, installed_rules
 
 if TYPE_CHECKING:
     from neuro_emu.datasets import Dataset
@@ -41,7 +41,13 @@ def rule_names(text: str = "all") -> list[str]:
 
 
 def _experiment(path: str | Path | None, rule: str, overrides: Sequence[str]) -> Experiment:
-    return load(path, [*overrides, f"training.rule={rule}"]) if path else load_text(REFERENCE % rule, "reference")
+    """Load a design point with one rule; gate and dead zone are left out where the rule has no use for them."""
+    words, known = [*overrides, f"training.rule={rule}"], RULES.get(rule)
+    if known and known.need is Need.NOTHING:
+        words.append("training.error_gate=null")
+    if known and "sign_dead_zone" not in known.settings:
+        words.append("training.sign_dead_zone=0")
+    return load(path, words) if path else load_text(REFERENCE % rule, "reference")
 
 
 def costs_of(experiment: Experiment) -> dict[str, Any]:
@@ -69,20 +75,25 @@ def rules_table(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     """Return what every rule costs on one design point: a configuration, or :data:`REFERENCE`.
 
     Returns:
-        A record with the `network` and one entry a rule; memory and multiplications also as what the rule adds to
-        `shallow`, the chip that learns in its output layer alone.
+        A record with the `network`, one entry a rule, and `refused`: rules that do not fit the design point, and why.
+        Memory and multiplications are given also as what the rule adds to `shallow`, the chip that learns in its
+        output layer alone.
 
     """
-    experiments = {name: _experiment(path, name, overrides) for name in rule_names()}
-    plain = costs_of(experiments["shallow"])
-    entries = []
-    for experiment in experiments.values():
-        entry = costs_of(experiment)
+    first = _experiment(path, "shallow", overrides)
+    plain = costs_of(first)
+    entries: list[dict[str, Any]] = []
+    refused: dict[str, str] = {}
+    for name in rule_names():
+        try:
+            entry = costs_of(_experiment(path, name, overrides))
+        except NeuroEmuError as error:
+            refused[name] = str(error)
+            continue
         entry["extra_memory_bits"] = entry["memory_bits"] - plain["memory_bits"]
         entry["extra_multiplications"] = entry["multiplications"] - plain["multiplications"]
         entries.append(entry)
-    first = experiments["shallow"]
-    return {"design": first.config.name, "network": str(first.chip.network), "rules": entries}
+    return {"design": first.config.name, "network": str(first.chip.network), "rules": entries, "refused": refused}
 
 
 def compare(
@@ -116,13 +127,18 @@ def compare(
     """
     from neuro_emu.api import load_data
 
+    for name in rules:
+        if ":" in name:
+            find_rule(name)  # its options are known from here on
     experiments = [_of_rule(path, name, overrides) for name in rules]
     if not experiments:
         raise RunError("no rules to compare: name some, e.g. drtp,dfa,bp, or all")
+    if len({experiment.config.dataset for experiment in experiments}) > 1:
+        raise RunError(f"{path}: rules to compare need one data set; the section `rules` gives them several")
     data = data or load_data(experiments[0])
     entries = []
     for experiment in experiments:
-        entry = costs_of(experiment)
+        entry = costs_of(experiment) | {"epochs": experiment.config.training.epochs}
         begin = time.perf_counter()
         entry |= _trained(experiment, data, seeds, "fast", started, report)
         if with_float:
@@ -137,7 +153,6 @@ def compare(
         "name": first.config.name,
         "network": str(first.chip.network),
         "dataset": {"name": data.name, "digest": data.digest},
-        "epochs": first.config.training.epochs,
         "seeds": seeds,
         "rules": entries,
         "timing": seconds,

@@ -181,11 +181,28 @@ def _check_vectors(config: schema.Config, chip: Chip, document: Document) -> Non
     """Whether the vectors that the rule brings together have formats that fit."""
     del config
     layers = chip.network.layers
+    sources: dict[int, Format] = {}
     for step in chip.plan.steps:
+        if step.op == "random_forward":
+            given = chip.format_of(step.sources[0])
+            if sources.setdefault(step.layer, given) != given:
+                raise document.error(
+                    "training.rule",
+                    f"rule {chip.learning.rule.name} sends vectors in {sources[step.layer]} and in {given}"
+                    f" through C_{step.layer}",
+                    "give the outputs that share random weights one format",
+                )
+        if step.op == "update" and chip.format_of(step.sources[0]) != layers[step.layer].delta:
+            raise document.error(
+                "training.rule",
+                f"rule {chip.learning.rule.name} updates layer {step.layer} with a signal in"
+                f" {chip.format_of(step.sources[0])}, but the layer's delta format is {layers[step.layer].delta}",
+                "requantise it (gate) or make the formats equal",
+            )
         if step.op == "update" and chip.format_of(step.sources[1]) != layers[step.layer].input:
             raise document.error(
                 "training.rule",
-                f"{chip.learning.rule.name} updates layer {step.layer} with an activation in"
+                f"rule {chip.learning.rule.name} updates layer {step.layer} with an activation in"
                 f" {chip.format_of(step.sources[1])} in place of its input in {layers[step.layer].input}",
                 "give the outputs that share activations one format",
             )
@@ -215,8 +232,8 @@ def _check_bounds(config: schema.Config, chip: Chip, document: Document) -> None
         k, product = matrix.layer, matrix.lane * matrix.code
         if matrix.kind in {Kind.WEIGHTS, Kind.CLASSIFIER, Kind.FORWARD}:
             model = chip.network.output if matrix.kind is Kind.CLASSIFIER else layers[k]
-            frac = layers[k].input.frac if matrix.kind is Kind.WEIGHTS else min(layers[0].input.frac, 0)
-            need(k, "accumulator", _aligned(matrix.accumulator_bound, matrix.format.frac + frac - model.table_frac))
+            frac = matrix.format.frac + chip.source_frac(matrix) - model.table_frac
+            need(k, "accumulator", _aligned(matrix.accumulator_bound, frac))
         if matrix.kind is Kind.WEIGHTS:
             product = layers[k].delta.magnitude * layers[k].input.magnitude
         need(k, "weight update", batch * product + (1 << 31) + matrix.format.magnitude)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from neuro_emu.config.nodes import MappingNode, Node, ScalarNode
 from neuro_emu.config.source import apply_overrides, put
-from neuro_emu.rules import RULES
+from neuro_emu.rules import RULES, installed_rules
 
 SECTION = "rules"
 
@@ -39,7 +39,7 @@ def settle(root: Node, overrides: Sequence[str]) -> Node:
     root = replace(root, entries=tuple(entry for entry in root.entries if entry.key != SECTION))
     chosen = _chosen(root)
     for rule in section.entries:
-        if rule.key not in RULES:
+        if rule.key not in RULES and ":" not in rule.key and rule.key not in installed_rules():
             raise rule.place.error(f"unknown rule {rule.key!r}", "known rules: " + ", ".join(sorted(RULES)))
         if not isinstance(rule.value, MappingNode):
             raise rule.value.place.error("expected settings", f"e.g. {rule.key}: {{training.epochs: 5}}")
@@ -47,7 +47,7 @@ def settle(root: Node, overrides: Sequence[str]) -> Node:
             for entry in rule.value.entries:
                 steps = [(part, entry.place) for part in entry.key.split(".")]
                 root = _as_mapping(put(root, steps, entry.value))
-    return apply_overrides(root, overrides)
+    return apply_overrides(root, [text for text in overrides if text.partition(".")[0] != SECTION])
 
 
 def _as_mapping(node: Node) -> MappingNode:

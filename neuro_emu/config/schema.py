@@ -120,7 +120,7 @@ class WeightDecay:
     """Decay of weights in a pass of its own: W ← W − W · 2^-shift."""
 
     shift: Schedule = _setting("λ = 2^-shift, 1 to 31: a number, or pairs [epoch, shift]")
-    every: int = _setting("updates (samples, or mini-batches) between two passes", 256, min=1)
+    every: int = _setting("updates (samples, or mini-batches) between two passes", 256, min=1, max=10**9)
     first_layer: bool = _setting("whether the first layer's weights decay too", False)
 
 
@@ -129,14 +129,14 @@ class FeedbackDecay:
     """Decay of learned feedback matrices that are no twins: B ← B − B · 2^-shift."""
 
     shift: Schedule = _setting("λ = 2^-shift, 1 to 31: a number, or pairs [epoch, shift]")
-    every: int = _setting("updates, or mirror steps of weight_mirror, between two passes", 256, min=1)
+    every: int = _setting("updates, or mirror steps of weight_mirror, between two passes", 256, min=1, max=10**9)
 
 
 @dataclass(frozen=True)
 class Mirror:
     """Mirror mode of weight_mirror: noise in place of activations, between samples."""
 
-    every: int = _setting("samples between two visits", 100, min=1)
+    every: int = _setting("samples between two visits", 100, min=1, max=10**9)
     steps: int = _setting("mirror steps in one visit", 10, min=0, max=1000000)
     noise_shift: int = _setting("amplitude of the noise is 2^-noise_shift", 1, min=0, max=31)
 

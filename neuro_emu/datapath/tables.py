@@ -21,17 +21,6 @@ def _model(chip: Chip, matrix: Matrix) -> DenseLayer:
     return chip.network.output if matrix.kind is Kind.CLASSIFIER else chip.network.layers[matrix.layer]
 
 
-def _source_frac(chip: Chip, matrix: Matrix) -> int:
-    """Fractional bits of the codes that a matrix is multiplied with."""
-    layers, k = chip.network.layers, matrix.layer
-    if matrix.kind is Kind.CLASSIFIER:
-        return layers[k].output.frac
-    if matrix.kind is Kind.FORWARD:
-        step = next(s for s in chip.plan.steps if s.op == "random_forward" and s.layer == k)
-        return chip.format_of(step.sources[0]).frac
-    return layers[k].input.frac
-
-
 def _decays(chip: Chip, matrix: Matrix) -> int:
     decay = chip.learning.weight_decay
     if matrix.kind is Kind.WEIGHTS and decay and (matrix.layer > 0 or decay.first_layer):
@@ -59,7 +48,7 @@ def matrix_table(chip: Chip, storages: list[Storage], offsets: list[int]) -> fb.
             fb.POSITIONS: storage.positions,
             fb.BIAS: matrix.bias_code,
             fb.FORWARD_KIND: forward_kind(chip, matrix, storage),
-            fb.PREACTIVATION_SHIFT: matrix.format.frac + _source_frac(chip, matrix) - layer.table_frac,
+            fb.PREACTIVATION_SHIFT: matrix.format.frac + chip.source_frac(matrix) - layer.table_frac,
             fb.DELTA_LOW: layer.delta.low,
             fb.DELTA_HIGH: layer.delta.high,
             fb.PROJECTION_LOW: layer.projection.low,
@@ -116,7 +105,7 @@ def _code_type(chip: Chip) -> type:
     layers = chip.network.layers
     widest = max(max(la.input.high, la.output.high) for la in layers)
     if chip.learning.rule.mirror:
-        widest = max(la.output.high - la.output.low for la in layers)
+        widest = max(widest, *(la.output.high - la.output.low for la in layers))
     return np.int32 if widest < 1 << 31 else np.int64
 
 

@@ -89,7 +89,7 @@ class TracedSignals(TracedForward):
         assert layer.feedback is not None
         lanes = self._lanes(layer, self._group)
         if self.chip.plan.feedback[k].twin:
-            return self._transposed(k, signal, feedback[:, lanes].T.astype(np.int64), layer.feedback, C.MAC)
+            return self._transposed(k, signal, feedback[:, lanes].T.astype(np.int64), layer.feedback, C.MAC, twin=True)
         sums = np.zeros(lanes.stop - lanes.start, dtype=np.int64)
         for c in range(len(signal.codes)):
             for component in (C.CYCLES, C.FEEDBACK_READ, C.ERROR_READ):
@@ -111,7 +111,9 @@ class TracedSignals(TracedForward):
         self.record("projection", k, self._group, projected)
         return Signal(projected, layer.projection.frac)
 
-    def _transposed(self, k: int, signal: Signal, rows: Int64, storage: Format, operation: C) -> Signal:
+    def _transposed(
+        self, k: int, signal: Signal, rows: Int64, storage: Format, operation: C, *, twin: bool = False
+    ) -> Signal:
         """Rows (lanes, n_{k+1}) of a matrix that lies like W_{k+1}, each reduced across the lanes."""
         layer, above = self.chip.network.layers[k], self.chip.network.layers[k + 1]
         sums = np.zeros(len(rows), dtype=np.int64)
@@ -123,16 +125,16 @@ class TracedSignals(TracedForward):
                 self._count(Phase.ERROR, k, C.CYCLES)
                 self._count(Phase.ERROR, k, operation, part.stop - part.start)
                 sums[lane] += int(row[part] @ signal.codes[part])
-                self._read_transposed(k, group, self._group * self.chip.design.lanes + lane)
+                if twin:
+                    self._count(Phase.ERROR, k, C.FEEDBACK_READ)
+                else:
+                    self._read_transposed(k, group, self._group * self.chip.design.lanes + lane)
         self._count(Phase.ERROR, k, C.CYCLES, transpose_drain(self.chip.design.lanes))
         if operation is C.ADD:
             sums *= feedback_amplitude(self.chip, layer)
         return self._projection(layer, sums, storage.frac + signal.frac)
 
     def _read_transposed(self, k: int, group: int, row: int) -> None:
-        if self.chip.plan.feedback[k].twin:
-            self._count(Phase.ERROR, k, C.FEEDBACK_READ)
-            return
         bank = (group * self.chip.network.layers[k + 1].rows + row) % self.chip.design.weight_banks
         self.counts.access(Phase.ERROR, k + 1, Port.WEIGHT_READ, bank)
 

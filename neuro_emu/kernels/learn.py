@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from neuro_emu.jit import kernel
 from neuro_emu.kernels import fabric as fb
-from neuro_emu.network.state import DELTA_OVF, PROJECTION_OVF
+from neuro_emu.kernels.feedback import requantise_sums
+from neuro_emu.network.state import DELTA_OVF
 from neuro_emu.numerics.ops import align, saturate, table_address, ternary_sign
 
 DELTA_OUTPUT, ERROR_EXACT, FIRST_FREE = 0, 1, 2
@@ -59,7 +60,7 @@ def label_row(k: int, label: int, target: int, layers: fb.Int64, memory: fb.Memo
 @kernel
 def project(instruction: fb.Int64, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, events: fb.Int64) -> None:
     """P = B_kᵀ · signal, exact, rows ascending; then requantised to the projection format."""
-    k, source, target, shift = instruction[1], instruction[2], instruction[3], instruction[4]
+    k, source = instruction[fb.LAYER], instruction[fb.SOURCE]
     units = layers[k, fb.UNITS]
     sums = scratch.sums[k]  # z_k is not needed any more: q is kept
     for j in range(units):
@@ -69,19 +70,18 @@ def project(instruction: fb.Int64, layers: fb.Int64, memory: fb.Memory, scratch:
         row = memory.feedback[k, c]
         for j in range(units):
             sums[j] += int(row[j]) * weight
-    clamped = 0
-    for j in range(units):
-        aligned = align(sums[j], shift)
-        value = saturate(aligned, layers[k, fb.PROJECTION_LOW], layers[k, fb.PROJECTION_HIGH])
-        clamped += value != aligned
-        scratch.signals[target, j] = value
-    events[k, PROJECTION_OVF] += clamped
+    requantise_sums(instruction, layers, scratch, sums, events)
 
 
 @kernel
 def gate(instruction: fb.Int64, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64) -> None:
     """δ_k = requantise(signal · f′(q)); f′ is one bit for the piecewise-linear activations."""
-    k, source, target, shift = instruction[1], instruction[2], instruction[3], instruction[4]
+    k, source, target, shift = (
+        instruction[fb.LAYER],
+        instruction[fb.SOURCE],
+        instruction[fb.TARGET],
+        instruction[fb.ALIGN],
+    )
     slopes = geometry.tables[k, 1]
     preactivation = scratch.preactivation[k]
     clamped = 0

@@ -196,6 +196,20 @@ class Chip:
         found = [s for s in self.plan.steps + self.plan.mirror if s.op == "learn_feedback" and s.layer == k]
         return self.format_of(found[0].sources[0]).frac + self.network.layers[k].output.frac - storage.frac
 
+    def source_frac(self, matrix: Matrix) -> int:
+        """Fractional bits of the codes that a matrix is multiplied with in a forward pass."""
+        layers, k = self.network.layers, matrix.layer
+        if matrix.kind is Kind.CLASSIFIER:
+            return layers[k].output.frac
+        if matrix.kind is Kind.FORWARD:
+            step = next(s for s in self.plan.steps if s.op == "random_forward" and s.layer == k)
+            return self.format_of(step.sources[0]).frac
+        return layers[k].input.frac
+
+    def gates(self, layer: DenseLayer) -> bool:
+        """Whether f′ of a hidden layer is used."""
+        return any(step.op == "gate" and step.layer == layer.index for step in self.plan.steps)
+
     def format_of(self, vector: Vector) -> Format:
         """Format of a vector that the rule holds."""
         layer = self.network.layers[max(vector.layer, 0)]
@@ -219,4 +233,4 @@ class Chip:
 
     def keeps_preactivation(self, layer: DenseLayer) -> bool:
         """Whether q of a hidden layer must be buffered because its update waits for the error."""
-        return layer is not self.network.output and self.need >= Need.ERROR and self.plan.learns[layer.index]
+        return layer is not self.network.output and self.need >= Need.ERROR and self.gates(layer)

@@ -93,7 +93,7 @@ def matrices_of(chip: Chip) -> tuple[Matrix, ...]:
         found.append(Matrix(kind, k, shape[0] + biased, shape[1], storage, biased, bias, *bounds, len(found)))
 
     for layer in layers:
-        bounds = (layer.input.magnitude, delta_bound(chip, layer))
+        bounds = (layer.input.magnitude, _update_bound(chip, layer))
         add(Kind.WEIGHTS, layer.index, (layer.inputs, layer.units), layer.weight, bounds, layer.bias_code)
     for layer in chip.network.hidden:
         k, above = layer.index, layers[layer.index + 1]
@@ -103,7 +103,7 @@ def matrices_of(chip: Chip) -> tuple[Matrix, ...]:
             add(Kind.CLASSIFIER, k, (layer.units, output.units), output.weight, bounds, above.bias_code)
         if use.twin:
             assert layer.feedback is not None
-            bounds = (above.input.magnitude, delta_bound(chip, above))
+            bounds = (above.input.magnitude, _update_bound(chip, above))
             add(Kind.TWIN, k, (layer.units, above.units), layer.feedback, bounds)
         elif use.learned:
             assert layer.feedback is not None
@@ -117,8 +117,15 @@ def matrices_of(chip: Chip) -> tuple[Matrix, ...]:
 def _feedback_bounds(chip: Chip, k: int) -> tuple[int, int]:
     """Largest entries of the vectors that are projected or learned from, by row and by lane, of a learned B_k."""
     layers = chip.network.layers
-    row = max(delta_bound(chip, layer) for layer in layers)
-    return max(row, *(la.output.high - la.output.low for la in layers)), layers[k].output.magnitude
+    steps = [s for s in chip.plan.steps + chip.plan.mirror if s.op in {"project", "learn_feedback"} and s.layer == k]
+    rows = [2 * chip.format_of(step.sources[0]).magnitude for step in steps]  # driven outputs have one bit more
+    return max(rows), layers[k].output.magnitude
+
+
+def _update_bound(chip: Chip, layer: DenseLayer) -> int:
+    """Largest entry of the signal that updates W_k; its format, unless it is the error of the output."""
+    step = next((s for s in chip.plan.steps if s.op == "update" and s.layer == layer.index), None)
+    return delta_bound(chip, layer) if step is None or step.sources[0].op == "error" else layer.delta.magnitude
 
 
 def codes_of(state: ChipState, matrix: Matrix) -> Int32:

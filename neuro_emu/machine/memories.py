@@ -56,12 +56,12 @@ def _of_layer(chip: Chip, layer: DenseLayer) -> list[MemoryMacro]:
     macros.append(MemoryMacro(f"outputs[{k}]", layer.units, layer.output.bits, 1, "1R1W", "y of the current sample"))
     if chip.keeps_preactivation(layer):
         macros.append(MemoryMacro(f"preactivation[{k}]", layer.units, 8, 1, "1R1W", "q kept until the error is known"))
-    if layer is not chip.network.output and plan.learns[k] and chip.learning.rule.need is Need.CHAIN:
+    if layer is not chip.network.output and chip.gates(layer) and chip.learning.rule.need is Need.CHAIN:
         kept = "δ kept until the updates"
         macros.append(MemoryMacro(f"deltas[{k}]", layer.units, layer.delta.bits, 1, "1R1W", kept))
     if chip.has_table(layer):
         macros.append(MemoryMacro(f"table[{k}]", 256, layer.output.bits, 1, "ROM", f"{layer.activation}"))
-        if layer is not chip.network.output and plan.learns[k]:
+        if layer is not chip.network.output and chip.gates(layer):
             macros.append(MemoryMacro(f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′"))
     if layer is not chip.network.output and plan.forward[k]:
         words = chip.design.groups(layer.units) * plan.forward[k]
@@ -94,6 +94,10 @@ def _vectors(chip: Chip) -> list[MemoryMacro]:
     """Buffers of the activations that are made for the updates."""
     macros: list[MemoryMacro] = []
     network = chip.network
+    driven = [network.layers[step.layer] for step in chip.plan.mirror if step.op == "drive"]
+    if driven:
+        longest, bits = max(la.units for la in driven), 1 + max(la.output.bits for la in driven)
+        macros.append(MemoryMacro("driven", longest, bits, 1, "1R1W", "outputs of mirror mode less those at rest"))
     for step in chip.plan.steps:
         if step.op in {"random_forward", "pool"} and step.target:
             name = f"{step.op}_outputs[{len(macros)}]"

@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from neuro_emu.errors import RuleError
 from neuro_emu.rules import Datapath, Learn, Need, OptionValue, Rule
 
-SIGNALS = ("label_row", "error", "error_sign", "delta", "local_error", "project", "transpose", "transpose_sign", "gate")
-ACTIVATIONS = ("output", "random_forward", "pool", "noise", "drive")
+BY_GROUP = ("label_row", "project", "transpose", "transpose_sign", "gate")
+"""Signals that are made a group of the learning layer at a time; the others are whole vectors."""
+
+ACTIVATIONS = ("output", "random_forward", "pool", "noise")
+"""Vectors of codes; everything else is a signal."""
+
 WRITES = ("update", "learn_local", "learn_feedback")
 
 
@@ -101,6 +105,8 @@ class _Planner:
 
     def size(self, k: int) -> int:
         """See :class:`Datapath`."""
+        if not -1 <= k <= self.last:
+            raise self._refuse(f"asks for layer {k}; there are layers 0 … {self.last}")
         return self.sizes[k + 1]
 
     def option(self, name: str) -> OptionValue:
@@ -117,6 +123,10 @@ class _Planner:
         if not -1 <= k <= self.last or (k < 0 and op != "output"):
             raise self._refuse(f"asks for {op} of layer {k}; there are layers 0 … {self.last}")
         key = (op, k, tuple(v.number for v in sources), detail)
+        if op in BY_GROUP and k != self.owner:
+            raise self._refuse(f"asks for {op} of layer {k} while layer {self.owner} learns; dp.delta has its signal")
+        if op in BY_GROUP and key in self.made:
+            raise self._refuse(f"asks for the same {op} of layer {k} twice; keep the first")
         if key not in self.made:
             vector = Vector(len(self.made), length, op, k)
             self.made[key] = vector
@@ -126,6 +136,23 @@ class _Planner:
     def _hidden(self, op: str, k: int) -> None:
         if not 0 <= k < self.last:
             raise self._refuse(f"asks for {op} of layer {k}, which is no hidden layer")
+
+    def _signal(self, vector: Vector, use: str, *, whole: bool) -> None:
+        """Refuse an activation in the place of a signal and, where a *whole* vector is needed, one made by groups."""
+        if vector.op in ACTIVATIONS:
+            raise self._refuse(f"uses the activation {vector.op} of layer {vector.layer} as a signal to {use}")
+        if whole and vector.op in BY_GROUP and vector.layer == self.owner:
+            raise self._refuse(f"needs a whole vector to {use}; {vector.op} of layer {vector.layer} is made by groups")
+
+    def _activation(self, vector: Vector, use: str) -> None:
+        """Refuse a signal in the place of an activation, the output of the chip, and what is not there yet."""
+        if vector.op not in ACTIVATIONS:
+            raise self._refuse(f"uses the signal {vector.op} of layer {vector.layer} as an activation to {use}")
+        if vector.op == "output" and vector.layer == self.last:
+            raise self._refuse(f"uses the output of the chip to {use}; hidden layers' outputs and the input exist")
+        late = vector.op == "output" and vector.layer >= self.owner and use != "learn feedback from"
+        if self.rule.need < Need.ERROR and self.owner != self.last and late:
+            raise self._refuse(f"uses y of layer {vector.layer} before the forward pass ends; declare needs=Need.ERROR")
 
     def _feeds(self, k: int, rows: int) -> Feedback:
         use = self.plan.feedback[k]
@@ -166,17 +193,23 @@ class _Planner:
     def local_error(self, k: int) -> Vector:
         """See :class:`Datapath`."""
         self._hidden("local_error", k)
+        if self.rule.need < Need.ERROR and self.owner != self.last:
+            raise self._refuse("uses a local error before the forward pass ends; declare needs=Need.ERROR")
         self.plan.classifiers[k] = True
         return self._make("local_error", k, self.size(self.last))
 
     def project(self, k: int, signal: Vector) -> Vector:
         """See :class:`Datapath`."""
         self._hidden("project", k)
+        self._signal(signal, "project", whole=True)
         self._feeds(k, signal.length)
         return self._make("project", k, self.size(k), (signal,))
 
     def _transposed(self, op: str, k: int, signal: Vector) -> Vector:
         self._hidden(op, k)
+        self._signal(signal, op, whole=True)
+        if self.rule.need < Need.CHAIN:
+            raise self._refuse(f"asks for {op}, which must see W before any write; declare needs=Need.CHAIN")
         if signal.length != self.size(k + 1):
             raise self._refuse(f"sends {signal.length} entries back through W_{k + 1}, which has {self.size(k + 1)}")
         return self._make(op, k, self.size(k), (signal,))
@@ -192,6 +225,7 @@ class _Planner:
     def gate(self, k: int, signal: Vector) -> Vector:
         """See :class:`Datapath`."""
         self._hidden("gate", k)
+        self._signal(signal, "gate", whole=False)
         if signal.length != self.size(k):
             raise self._refuse(f"gates {signal.length} entries with the {self.size(k)} slopes of layer {k}")
         self.deltas[k] = self._make("gate", k, self.size(k), (signal,))
@@ -206,6 +240,8 @@ class _Planner:
     def random_forward(self, k: int, activation: Vector) -> Vector:
         """See :class:`Datapath`."""
         self._hidden("random_forward", k)
+        self._samples_only("random_forward")
+        self._activation(activation, "send through C")
         if self.plan.forward[k] not in {0, activation.length}:
             raise self._refuse(f"uses C_{k} with vectors of {self.plan.forward[k]} and of {activation.length} entries")
         self.plan.forward[k] = activation.length
@@ -215,20 +251,30 @@ class _Planner:
         """See :class:`Datapath`."""
         if kind not in {"max_pool", "average_pool"}:
             raise self._refuse(f"pools by {kind!r}; max_pool and average_pool exist")
+        self._hidden("pool", k)
+        self._samples_only("pool")
+        self._activation(activation, "pool")
         return self._make("pool", k, self.size(k), (activation,), kind)
 
     def _mirror_only(self, op: str) -> None:
         if not self.mirroring:
             raise self._refuse(f"asks for {op} outside mirror mode")
 
+    def _samples_only(self, op: str) -> None:
+        if self.mirroring:
+            raise self._refuse(f"asks for {op} in mirror mode")
+
     def noise(self, k: int) -> Vector:
         """See :class:`Datapath`."""
+        self._hidden("noise", k)
         self._mirror_only("noise")
         return self._make("noise", k, self.size(k))
 
     def drive(self, k: int, activation: Vector) -> Vector:
         """See :class:`Datapath`."""
         self._mirror_only("drive")
+        if activation.op != "noise":
+            raise self._refuse("drives a layer with something else than noise")
         if activation.length != self.size(k - 1):
             raise self._refuse(f"drives the {self.size(k - 1)} inputs of layer {k} with {activation.length} entries")
         return self._make("drive", k, self.size(k), (activation,))
@@ -236,21 +282,28 @@ class _Planner:
     # --- learning ---
 
     def _write(self, op: str, k: int, sources: tuple[Vector, ...], detail: str = "") -> None:
+        if k != self.owner:
+            raise self._refuse(f"asks for {op} of layer {k} while layer {self.owner} learns")
+        if self.rule.need is Need.NOTHING and self.owner != self.last:
+            raise self._refuse("writes hidden layers; declare what they wait for: needs=Need.LABEL or more")
         if any((step.op, step.layer) == (op, k) for step in self.writes):
             raise self._refuse(f"asks for {op} of layer {k} twice in one sample")
         self.writes.append(Step(op, self.owner, k, sources, None, detail))
 
     def update(self, k: int, delta: Vector, activation: Vector | None = None, *, twin: bool = False) -> None:
         """See :class:`Datapath`."""
+        self._samples_only("update")
         inputs = self.output(k - 1) if activation is None else activation
-        if k != self.owner:
-            raise self._refuse(f"updates layer {k} while layer {self.owner} learns")
+        self._signal(delta, "update with", whole=False)
+        self._activation(inputs, "update with")
         if delta.length != self.size(k) or inputs.length != self.size(k - 1):
             raise self._refuse(
                 f"updates W_{k} ({self.size(k - 1)}, {self.size(k)}) with {inputs.length} × {delta.length}"
             )
         if twin:
             self._hidden("twin", k - 1)
+            if self.rule.need < Need.CHAIN:
+                raise self._refuse("writes a twin; declare needs=Need.CHAIN")
             use = self._feeds(k - 1, self.size(k))
             use.twin = use.learned = True
         self.plan.learns[k] = True
@@ -259,6 +312,8 @@ class _Planner:
     def learn_feedback(self, k: int, signal: Vector, activation: Vector) -> None:
         """See :class:`Datapath`."""
         self._hidden("learn_feedback", k)
+        self._signal(signal, "learn feedback from", whole=True)
+        self._activation(activation, "learn feedback from")
         if activation.length != self.size(k):
             raise self._refuse(f"updates B_{k} of {self.size(k)} columns with {activation.length} entries")
         self._feeds(k, signal.length).learned = True
@@ -266,6 +321,7 @@ class _Planner:
 
     def learn_local(self, k: int) -> None:
         """See :class:`Datapath`."""
+        self._samples_only("learn_local")
         self._write("learn_local", k, (self.local_error(k), self.output(k)))
 
     # --- the whole ---
@@ -315,16 +371,25 @@ def plan_of(rule: Rule, sizes: tuple[int, ...], options: Mapping[str, OptionValu
         chunks = [[s for chunk in chunks for s in chunk if s.target], [s for c in chunks for s in c if not s.target]]
     plan.steps = [step for chunk in chunks for step in chunk]
     if rule.mirror:
-        planner.mirroring, planner.made = True, {}
+        planner.mirroring, planner.made, planner.deltas = True, {}, {}
         for k in range(hidden):
             planner.owner = k
             _ask(rule, rule.mirror, datapath, k)
             plan.mirror += planner.take()
-    for k, use in enumerate(plan.feedback):
-        if (
-            use.learned
-            and use.twin
-            and any(s.op == "learn_feedback" and s.layer == k for s in plan.steps + plan.mirror)
-        ):
-            raise RuleError(f"rule {rule.name} updates B_{k} as a twin and by itself")
+    _check(rule, plan, hidden)
     return plan
+
+
+def _check(rule: Rule, plan: Plan, hidden: int) -> None:
+    """Refuse feedback that learns in two ways, and signals of hidden layers that serve nothing."""
+    for k, use in enumerate(plan.feedback):
+        ways = [use.twin, *(_learns(steps, k) for steps in (plan.steps, plan.mirror))]
+        if sum(ways) > 1:
+            raise RuleError(f"rule {rule.name} updates B_{k} in more than one way: twin, samples, mirror mode")
+    asked = {step.op in WRITES for step in plan.steps if step.owner != hidden}
+    if asked == {False}:
+        raise RuleError(f"rule {rule.name} asks for signals of hidden layers and writes none of them")
+
+
+def _learns(steps: list[Step], k: int) -> bool:
+    return any(step.op == "learn_feedback" and step.layer == k for step in steps)

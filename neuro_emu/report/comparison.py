@@ -25,6 +25,9 @@ def rules_list(record: dict[str, Any]) -> str:
         times = f"+{entry['extra_multiplications']:,}"
         lines.append(f"{entry['rule']:20}{entry['needs']:>10}{kib:>13}{feedback:>14}{times:>18}")
     lines += ["", "* learns; multiplications of a training sample without zero inputs", ""]
+    for name, reason in record["refused"].items():
+        text = f"{name} does not fit this design point: {' '.join(reason.split())}"
+        lines += [*textwrap.wrap(text, _COLUMNS, subsequent_indent="  "), ""]
     for entry in record["rules"]:
         options = ", ".join(f"{name}: {str(value).lower()}" for name, value in entry["options"].items())
         text = f"{entry['rule']:20}{entry['summary']}" + (f" Options: {options}." if options else "")
@@ -59,7 +62,8 @@ def comparison_row(entry: dict[str, Any]) -> str:
 def comparison_title(record: dict[str, Any]) -> str:
     """Return what was compared."""
     seeds = f", mean ± sd of {record['seeds']} seeds" if record["seeds"] > 1 else ""
-    epochs = f"{record['epochs']} epoch" + ("" if record["epochs"] == 1 else "s")
+    counts = sorted({entry["epochs"] for entry in record["rules"]})
+    epochs = " or ".join(map(str, counts)) + (" epoch" if counts == [1] else " epochs")
     return f"{record['name']}: {record['network']}, {record['dataset']['name']}, {epochs}{seeds}"
 
 

@@ -75,7 +75,7 @@ def _feedback(chip: Chip, layer: DenseLayer) -> list[MemoryMacro]:
     assert layer.feedback is not None
     macros = []
     if use.twin:
-        macros += _banked(chip, "feedback", chip.matrix(Kind.TWIN, k), f"B, learned; lies like weights[{k + 1}]")
+        macros += _banked(chip, "feedback", chip.matrix(Kind.TWIN, k), f"B, learned, like weights[{k + 1}]")
     elif use.learned:
         macros += _banked(chip, "feedback", chip.matrix(Kind.FEEDBACK, k), "B, learned")
     elif use.rows:

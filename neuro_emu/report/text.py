@@ -106,7 +106,8 @@ def _accesses(m: dict[str, Any]) -> list[str]:
                 if not few:
                     before = by_bank.get((k, component), [0.0] * len(banks))
                     by_bank[k, component] = [x + y for x, y in zip(before, banks, strict=True)]
-    lines = [_access_row("accesses per training sample, by bank", *phases)]
+    title = "accesses per training sample, by bank" if len(phases) == 4 else "accesses a sample, by bank"
+    lines = [_access_row(title, *phases)]
     lines += [_access_row(f"  {component}[{k}]", *cells) for (k, component), cells in sorted(rows.items())]
     for (k, component), banks in sorted(by_bank.items()):
         text = f"{component}[{k}], banks 0 to {len(banks) - 1}: " + " ".join(f"{n:,.1f}" for n in banks)
@@ -117,13 +118,9 @@ def _accesses(m: dict[str, Any]) -> list[str]:
 _NOT_ACCESSES = {"cycles", "stalls", "mac", "gate", "update", "random_word", "shared_update", "add", "pool"}
 
 
-def _access_row(name: str, load: str, forward: str, error: str, update: str, *feedback: str) -> str:
-    wide = 18 if feedback else 20  # a fifth column still fits 100
-    columns = (
-        f"{name:37}"[: 37 if not feedback else 30]
-        + f"{load:>{wide // 2}} {forward:>{wide}} {error:>{wide - 10 if not feedback else 14}} {update:>{wide}}"
-    )
-    return columns + "".join(f" {cell:>11}" for cell in feedback)
+def _access_row(name: str, *cells: str) -> str:
+    widths = (10, 20, 10, 20) if len(cells) == 4 else (8, 17, 13, 17, 10)  # a fifth phase still fits
+    return f"{name:{99 - sum(widths) - len(cells)}}" + " ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
 
 
 def _short(count: int) -> str:
@@ -143,6 +140,9 @@ def _tallies(m: dict[str, Any]) -> list[str]:
             f"  layer {k:<2}{updates:>16,}{zero:>11}{events[0]:>13}{events[1]:>13}"
             f"{clipped:>9}{events[2]:>13}{events[3]:>13}"
         )
+        if learned := tally["feedback_updates"]:
+            zero = f"{100 * tally['feedback_zero_updates'] / learned:.2f} %"
+            lines.append(f"  B of {k:<3}{learned:>16,}{zero:>11}{_short(tally['feedback_overflows']):>13}")
     return lines
 
 

@@ -60,6 +60,21 @@ def test_rules_as_json_on_a_design_point(deep, capsys):
     assert options["asap"] == {"block": 2, "matching": "max_pool", "first_layer": "trained"}
 
 
+def test_a_run_that_learns_feedback_shows_its_phase_counters_and_angles(deep, capsys):
+    assert main(["run", str(deep), "--set", "training.rule=kp", "--out", "run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines[: lines.index("")] + [line for line in lines if line.endswith("·")])) <= 100
+    heads = {line.split("  ")[0]: line for line in lines}
+    assert heads["cycles per sample"].endswith("  feedback")
+    assert heads["accesses a sample, by bank"].endswith("feedback")
+    assert heads["feedback"].endswith("between B and the transposed weights above, by hidden layer")
+    metrics = json.loads((deep.parent / "run/metrics.json").read_text())
+    for k, angle in enumerate(metrics["feedback_angles"]):
+        assert f"{angle:.1f}°" in heads["feedback"]
+        updates = metrics["tally"][k]["feedback_updates"]
+        assert any(line.split()[:4] == ["B", "of", str(k), f"{updates:,}"] for line in lines)
+
+
 def test_set_needs_a_configuration(capsys):
     assert main(["rules", "--set", "training.epochs=2"]) == 2
     assert "CONFIG" in capsys.readouterr().err

@@ -53,8 +53,11 @@ CHAIN = (
     (
         "noise of the other sign",
         (
-            (ACTIVATIONS, "amplitude if word >= _HALF else -amplitude", "-amplitude if word >= _HALF else amplitude"),
-            (FORWARD, "amplitude if word >= _HALF else -amplitude", "-amplitude if word >= _HALF else amplitude"),
+            (
+                "numerics/ops.py",
+                "amplitude if word >= 1 << 31 else -amplitude",
+                "-amplitude if word >= 1 << 31 else amplitude",
+            ),
         ),
     ),
     (

@@ -74,4 +74,4 @@ def load_text(text: str, name: str = "configuration") -> Experiment:
 def _experiment(document: Document, command: tuple[str, ...]) -> Experiment:
     config = document.build(Config)
     chip = resolve(config, document)
-    return Experiment(config, chip, document, command, tuple(warnings_of(config, chip.learning.rule)))
+    return Experiment(config, chip, document, command, tuple(warnings_of(config, chip)))

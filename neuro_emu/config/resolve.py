@@ -11,6 +11,7 @@ from neuro_emu.datasets import describe
 from neuro_emu.errors import RuleError
 from neuro_emu.machine.chip import Chip, Decay, Learning, Mirror, Numerics
 from neuro_emu.machine.design import Design
+from neuro_emu.machine.matrices import Kind
 from neuro_emu.machine.plan import plan_of
 from neuro_emu.network.layers import DenseLayer, Network
 from neuro_emu.numerics.modes import Rounding
@@ -40,7 +41,7 @@ def resolve(config: schema.Config, document: Document) -> Chip:
     return chip
 
 
-def warnings_of(config: schema.Config, rule: Rule) -> list[str]:
+def warnings_of(config: schema.Config, chip: Chip) -> list[str]:
     """Settings that work but rarely mean what was intended."""
     found = []
     if config.numerics.update_rounding in {Rounding.TRN, Rounding.TRN_ZERO}:
@@ -54,6 +55,13 @@ def warnings_of(config: schema.Config, rule: Rule) -> list[str]:
         found.append("numerics.feedback.range: an LFSR fills its format; kaiming has no effect")
     if network.initial_weights is schema.InitialWeights.ZERO and network.initial_layers is schema.InitialLayers.ALL:
         found.append("network.initial_layers: all has no effect while initial_weights is zero")
+    rule, training = chip.learning.rule, config.training
+    if not any(matrix.kind is Kind.FEEDBACK for matrix in chip.matrices):
+        why = "its twins follow the weights" if any(use.twin for use in chip.plan.feedback) else "it learns no feedback"
+        written = [n for n in ("feedback_decay", "feedback_lr_shift") if getattr(training, n) is not None]
+        found += [f"training.{name}: no effect with {rule.name}; {why}" for name in written]
+    if training.mirror != schema.Mirror() and not rule.mirror:
+        found.append(f"training.mirror: no effect with {rule.name}, which has no mirror mode")
     if rule.need < Need.ERROR and any(dense.projection for dense in network.layers):
         found.append(f"network.layers: {rule.name} projects nothing; projection has no effect")
     return found + [

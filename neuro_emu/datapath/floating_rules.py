@@ -8,15 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neuro_emu.datapath.facts import ChipFacts
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.initialise import feedback_amplitude
 from neuro_emu.network.state import ChipState
 from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.functions import Float, activation, derivative
-from neuro_emu.numerics.ops import xorshift
-from neuro_emu.rules import OptionValue
-
-_HALF = 1 << 31
+from neuro_emu.numerics.ops import noise_code, xorshift
 
 
 def values(codes: NDArray[np.int32] | NDArray[np.int64], storage: Format) -> Float:
@@ -33,7 +31,7 @@ class FloatVector:
     name: tuple[object, ...] = ()
 
 
-class FloatSignals:
+class FloatSignals(ChipFacts):
     """Everything between the output and the first write."""
 
     def __init__(self, chip: Chip, state: ChipState) -> None:
@@ -58,19 +56,6 @@ class FloatSignals:
         self._noise = state.noise_registers.copy()
         self._label = 0
         self._mirroring = False
-
-    @property
-    def last(self) -> int:
-        """See :class:`Datapath`."""
-        return self.chip.network.output.index
-
-    def size(self, k: int) -> int:
-        """See :class:`Datapath`."""
-        return self.chip.network.layers[k].units if k >= 0 else self.chip.network.inputs
-
-    def option(self, name: str) -> OptionValue:
-        """See :class:`Datapath`."""
-        return self.chip.learning.option(name)
 
     def _once(self, name: tuple[object, ...], make: Callable[[], Float]) -> FloatVector:
         if name not in self._made:
@@ -162,7 +147,7 @@ class FloatSignals:
             word, signs = int(self._noise[k]), []
             for _ in range(self.size(k)):
                 word = xorshift(word)
-                signs.append(1.0 if word >= _HALF else -1.0)
+                signs.append(float(noise_code(word, 1)))
             self._noise[k] = word
             return np.array(signs) * 2.0**-self.chip.learning.mirror.noise_shift
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neuro_emu.datapath.facts import ChipFacts
 from neuro_emu.datapath.program import record as record_program
 from neuro_emu.datapath.words import WordTap
 from neuro_emu.machine.chip import Chip
@@ -17,7 +18,6 @@ from neuro_emu.machine.matrices import Matrix
 from neuro_emu.network.layers import DenseLayer
 from neuro_emu.network.state import ChipState, Int64, Tally
 from neuro_emu.numerics.tables import activation_table, derivative_table
-from neuro_emu.rules import OptionValue
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def ignore(*_: object) -> None:
     """Record nothing."""
 
 
-class TracedBase:
+class TracedBase(ChipFacts):
     """State and counters; see :class:`neuro_emu.datapath.traced.TracedDatapath`."""
 
     def __init__(self, chip: Chip, state: ChipState, record: Record = ignore) -> None:
@@ -70,19 +70,6 @@ class TracedBase:
         self._made: dict[tuple[object, ...], Signal] = {}
         self._learning = False
         self._label = self._group = self.row = 0
-
-    @property
-    def last(self) -> int:
-        """See :class:`Datapath`."""
-        return self.chip.network.output.index
-
-    def size(self, k: int) -> int:
-        """See :class:`Datapath`."""
-        return self.chip.network.layers[k].units if k >= 0 else self.chip.network.inputs
-
-    def option(self, name: str) -> OptionValue:
-        """See :class:`Datapath`."""
-        return self.chip.learning.option(name)
 
     def _once(self, name: tuple[object, ...], make: Callable[[], tuple[Int64, int]]) -> Signal:
         """Return a whole vector; it is made when it is first asked for in a sample."""

@@ -13,9 +13,7 @@ from neuro_emu.machine.matrices import Kind, Matrix, codes_of
 from neuro_emu.network import state as st
 from neuro_emu.network.layers import DenseLayer
 from neuro_emu.network.state import Int64
-from neuro_emu.numerics.ops import align, mean, saturate, table_address, xorshift
-
-_HALF = 1 << 31
+from neuro_emu.numerics.ops import align, mean, noise_code, saturate, table_address, xorshift
 
 
 class TracedForward(TracedBase):
@@ -151,7 +149,7 @@ class TracedForward(TracedBase):
             codes = np.zeros(layer.units, dtype=np.int64)
             for j in range(layer.units):
                 word = xorshift(word)
-                codes[j] = amplitude if word >= _HALF else -amplitude
+                codes[j] = noise_code(word, amplitude)
             self.state.noise_registers[k] = word
             for component in (C.CYCLES, C.RANDOM_WORD, C.OUTPUT_WRITE):
                 self._count(Phase.FEEDBACK, k, component, layer.units)

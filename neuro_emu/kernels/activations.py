@@ -5,9 +5,7 @@ from __future__ import annotations
 from neuro_emu.jit import routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.schedule import find_active
-from neuro_emu.numerics.ops import mean, xorshift
-
-_HALF = 1 << 31
+from neuro_emu.numerics.ops import mean, noise_code, xorshift
 
 
 @routine
@@ -48,7 +46,7 @@ def make_noise(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     word = int(fabric.memory.noise_registers[k])
     for j in range(rows - 1):
         word = xorshift(word)
-        scratch.codes[target, j] = amplitude if word >= _HALF else -amplitude
+        scratch.codes[target, j] = noise_code(word, amplitude)
     fabric.memory.noise_registers[k] = word
     scratch.codes[target, rows - 1] = 0
     find_active(scratch.codes[target], rows, 1, scratch.lists[target], scratch.active[target])

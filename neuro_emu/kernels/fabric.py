@@ -62,7 +62,8 @@ OP, LAYER, SOURCE, TARGET, ALIGN, PLANE, MATRIX, DETAIL, OWNER = range(9)
 
 Operation; layer; source and target registers; alignment shift; plane of codes that is read (for activations and
 updates) or of the rows (learned feedback); matrix; and per operation: rows of B (project), amplitude or −1 (transpose),
-plane that is written (activations), average or not and plane of the lanes (see the kernels); layer whose learning asks.
+plane that is written (forward passes), average or not (pool), plane of the lanes (learned feedback); layer whose
+learning asks. The TARGET of pool and noise is a plane, and pool keeps the length of its source in ALIGN.
 """
 INSTRUCTION = 9
 

@@ -118,7 +118,8 @@ def _feedback_bounds(chip: Chip, k: int) -> tuple[int, int]:
     """Largest entries of the vectors that are projected or learned from, by row and by lane, of a learned B_k."""
     layers = chip.network.layers
     steps = [s for s in chip.plan.steps + chip.plan.mirror if s.op in {"project", "learn_feedback"} and s.layer == k]
-    rows = [2 * chip.format_of(step.sources[0]).magnitude for step in steps]  # driven outputs have one bit more
+    sources = [step.sources[0] for step in steps]
+    rows = [chip.format_of(s).magnitude * (2 if s.op == "drive" else 1) for s in sources]  # a difference: one bit more
     return max(rows), layers[k].output.magnitude
 
 

@@ -95,6 +95,12 @@ def mean(total: int, count: int) -> int:
 
 
 @scalar_op
+def noise_code(word: int, amplitude: int) -> int:
+    """Zero-mean noise: +*amplitude* if the top bit of a 32-bit random word is set, else −*amplitude*."""
+    return amplitude if word >= 1 << 31 else -amplitude
+
+
+@scalar_op
 def bank_of(address: int, banks: int) -> int:
     """Return the SRAM bank of a row address; *banks* is a power of two."""
     return address & (banks - 1)

@@ -193,6 +193,11 @@ def test_mean_is_the_nearest_code_and_ties_go_up():
             assert ops.mean(total, count) == math.floor(Fraction(total, count) + Fraction(1, 2))
 
 
+def test_noise_has_the_sign_of_the_top_bit():
+    words = [0, 1, 2**31 - 1, 2**31, 2**31 + 1, 2**32 - 1]
+    assert [ops.noise_code(word, 5) for word in words] == [-5, -5, -5, 5, 5, 5]
+
+
 @given(st.integers(0, 2**20), st.sampled_from([1, 2, 4, 8, 16]))
 def test_bank_of_is_the_address_modulo_the_banks(address, banks):
     assert ops.bank_of(address, banks) == address % banks

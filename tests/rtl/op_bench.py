@@ -135,6 +135,13 @@ TABLE = {
         vectors.sums,
         ((6, 3), (12, 4), (9, 12), (32, 8), (48, 16), (62, 10)),
     ),
+    "noise_code": Op(
+        ("W",),
+        (("word_i", 32), ("amplitude_i", "W")),
+        ("code_o", "W", True),
+        vectors.noises,
+        ((2,), (8,), (32,)),
+    ),
     "bank_of": Op(
         ("AddressW", "BanksW"),
         (("address_i", "AddressW"), ("banks_i", "BanksW")),

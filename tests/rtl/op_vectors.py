@@ -180,6 +180,13 @@ def sums(total_width, count_width):
     return np.vstack([edges, np.column_stack([totals, rng.integers(1, 1 << count_width, len(totals))])])
 
 
+def noises(width):
+    """Words at both sides of their sign, and amplitudes."""
+    rng = np.random.default_rng([width])
+    some = [*CORNER_WORDS, *rng.integers(0, 1 << 32, 200).tolist()]
+    return product(some, codes(width)[1:] if width <= 8 else [c for c in corners(width) if c > low_of(width)])
+
+
 def banks(address_width, banks_width):
     """Address, banks (a power of two)."""
     powers = [1 << bit for bit in range(banks_width)]

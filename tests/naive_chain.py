@@ -63,9 +63,8 @@ class ChainRules:
             if frac_of(self.feedback_formats[k - 1]) != frac_of(self.layers[k]["weight"]):
                 raise ValueError("a twin has the fractional bits of its weights")
         self.forward_weights = [self.initial_forward_weights(k) for k in hidden]
-        outputs = self.sizes[-1]
         self.classifiers = [
-            [[0] * outputs for _ in range(self.sizes[k + 1] + 1)] if k in self.local else [] for k in hidden
+            [[0] * self.labels for _ in range(self.sizes[k + 1] + 1)] if k in self.local else [] for k in hidden
         ]
         self.feedback_registers = [(u(self.seed, 6, k, 0, 0) or 1) if k in self.learned else 0 for k in hidden]
         self.classifier_registers = [(u(self.seed, 9, k, 0, 0) or 1) if k in self.local else 0 for k in hidden]
@@ -87,7 +86,9 @@ class ChainRules:
         if self.rule not in STORED or k not in self.learning_hidden:
             return []
         spec, units = self.spec.get("feedback") or {}, self.sizes[k + 1]
-        rows = self.sizes[-1] if self.direct or k in self.local else self.sizes[k + 2]
+        rows = self.sizes[-1] if self.direct else self.sizes[k + 2]
+        if self.rule == "drtp" or k in self.local:
+            rows = self.labels  # a row a class
         if k in self.learned or k + 1 in self.twins:
             kind = ("random", spec.get("learned_range", "kaiming"))
         else:
@@ -133,8 +134,8 @@ class ChainRules:
     def classifier_signal(self, k, y, label):
         """δ_L of the local classifier above hidden layer k; its events count with layer k."""
         f_z = frac_of(self.layers[-1]["weight"]) + frac_of(self.layers[k]["output"])
-        outputs = self.activate(self.classifiers[k], [*y, self.bias[k + 1]], f_z, self.last, self.tallies[k])[2]
-        return self.output_signal(outputs, label, self.tallies[k])[1]
+        _, q, outputs = self.activate(self.classifiers[k], [*y, self.bias[k + 1]], f_z, self.last, self.tallies[k])
+        return self.output_signal(q, outputs, self.target_codes(label, None, self.labels), self.tallies[k])[1]
 
     def update_vectors(self, xs, ys, gate_open):
         """The inputs (bias code included) that update each W_k, and h of each layer that asked for one, else None."""
@@ -170,42 +171,41 @@ class ChainRules:
 
     # --- Section 6: what learns beside the weights ---
 
-    def classifier_shift(self, k):
+    def classifier_shift_parts(self, k):
         out = self.layers[-1]
-        fracs = (frac_of(out["delta"]), frac_of(self.layers[k]["output"]))
-        return self.update_shift(*fracs, out["weight"], out["lr_shift"])
+        return frac_of(out["delta"]), frac_of(self.layers[k]["output"]), out["weight"], out["lr_shift"]
 
-    def feedback_shift(self, k):
-        """s_B: the signal is a δ, in mirror mode a difference of outputs; a is always in the format of y_k."""
+    def feedback_shift_parts(self, k):
+        """Of s_B: the signal is a δ, in mirror mode a difference of outputs; a is always in the format of y_k."""
         source = self.layers[-1] if self.direct else self.layers[k + 1]
         f_s = frac_of(source["output" if self.rule == "weight_mirror" else "delta"])
         schedule = self.spec.get("feedback_lr_shift") or self.layers[0]["lr_shift"]
-        return self.update_shift(f_s, frac_of(self.layers[k]["output"]), self.feedback_formats[k], schedule)
+        return f_s, frac_of(self.layers[k]["output"]), self.feedback_formats[k], schedule
 
     def learn_classifier(self, k, delta, x):
         steps, bias_row = self.products(delta, x), len(x) - 1
-        if self.batch == 1:
+        if not self.summing:
             self.write_classifier(k, steps, [i for i in range(len(x)) if x[i] != 0 or i == bias_row])
         else:
             self.add_to_sums(self.classifier_sums[k], steps)
 
     def learn_feedback(self, k, s, a):
         steps = self.products(a, s)  # [c][j]
-        if self.batch == 1:
+        if not self.summing:
             self.write_feedback(k, steps, [c for c in range(len(s)) if s[c] != 0])
         else:
             self.add_to_sums(self.feedback_sums[k], steps)
 
     def write_classifier(self, k, steps, rows):
-        s, fmt = self.classifier_shift(k), self.layers[-1]["weight"]
-        for i, j, word in self.drawn(self.classifier_registers, k, rows, self.sizes[-1]):
-            change = self.rounded(steps[i][j], s, word)
+        place, parts = (self.classifier_registers, k, self.labels), self.classifier_shift_parts(k)
+        fmt = self.layers[-1]["weight"]
+        for i, j, change in self.changes(place, steps, rows, self.classifier_velocities[k], parts):
             self.add(self.classifiers[k], i, j, change, fmt, self.tallies[k], WEIGHT_TALLIES)
 
     def write_feedback(self, k, steps, rows):
-        s, fmt = self.feedback_shift(k), self.feedback_formats[k]
-        for c, j, word in self.drawn(self.feedback_registers, k, rows, self.sizes[k + 1]):
-            change = self.rounded(steps[c][j], s, word)
+        place, parts = (self.feedback_registers, k, self.sizes[k + 1]), self.feedback_shift_parts(k)
+        fmt = self.feedback_formats[k]
+        for c, j, change in self.changes(place, steps, rows, self.feedback_velocities[k], parts):
             self.add(self.feedback[k], c, j, change, fmt, self.tallies[k], FEEDBACK_TALLIES)
 
     def end_of_batch_beside(self, k):

@@ -137,3 +137,14 @@ def derivative_table(name, table_frac):
         else:
             table[q % 256] = quantise(real_derivative(name, Fraction(q, one)), False, 8, 8)
     return table, 0 if name in ("hard_tanh", "relu", "identity") else 8
+
+
+def softmax_table(table_frac):
+    """T: exp(-d) in u16f16 for the 256 distances of an address to the largest one."""
+    table = []
+    for d in range(256):
+        with localcontext() as context:
+            context.prec = 80
+            value = (-Decimal(d) / 2**table_frac).exp()
+        table.append(quantise(value, False, 16, 16))
+    return table

@@ -86,9 +86,10 @@ def fixed_forward_weights(seed, k, n_in, units, fmt):
     return [[u(seed, 7, k, i, j) * (2 * a + 1) // M32 - a for j in range(units)] for i in range(n_in)]
 
 
-def sample_order(seed, epoch, n):
+def sample_order(seed, epoch, n, tag=3):
+    """With tag 11 and epoch 0: the permutation P of N-hot targets."""
     order = list(range(n))
     for i in range(n - 1, 0, -1):
-        j = u(seed, 3, epoch, i, 0) * (i + 1) // M32
+        j = u(seed, tag, epoch, i, 0) * (i + 1) // M32
         order[i], order[j] = order[j], order[i]
     return order

@@ -34,33 +34,55 @@ def load_data(experiment: Experiment, progress: Callable[[int, int | None, str],
 
     """
     from neuro_emu import datasets
+    from neuro_emu.datasets.registry import specification
 
     settings = experiment.config.dataset
+    if not specification(settings.name).generated:
+        return datasets.load(settings.name, settings.path, progress=progress)
+    if settings.path is not None:
+        raise experiment.document.error("dataset.path", f"{settings.name} samples are made, not read", "write null")
     if settings.name == "synthetic":
-        if settings.path is not None:
-            raise experiment.document.error("dataset.path", "synthetic samples are made, not read", "write null")
         return datasets.load("synthetic", train=settings.train or 512, test=settings.test or 128)
-    return datasets.load(settings.name, settings.path, progress=progress)
+    return datasets.load(settings.name)  # whole, so that its digest does not hang on what is used of it
 
 
 def split_data(experiment: Experiment, data: Dataset) -> tuple[Split, Split | None, Split]:
-    """Return training, validation (or None) and test samples as input codes."""
-    from neuro_emu.numerics.inputs import input_codes
+    """Return training, validation (or None) and test samples as input codes, with target codes in regression.
+
+    Raises:
+        DataError: if the samples cannot be averaged down to `dataset.side`.
+
+    """
+    from neuro_emu.datasets.resize import resize
+    from neuro_emu.numerics.inputs import input_codes, real_codes
     from neuro_emu.training.loop import Split
 
     settings, held_out = experiment.config.dataset, experiment.config.training.validation
-    storage = settings.input
+    output = experiment.chip.network.output.output
 
-    def part(images: NDArray[np.uint8], labels: NDArray[np.uint8], limit: int | None) -> Split:
-        return Split(input_codes(images[:limit], storage), labels[:limit])
+    def part(
+        images: NDArray[Any], labels: NDArray[np.uint8], targets: NDArray[np.float64] | None, n: int | None
+    ) -> Split:
+        images = images[:n]
+        if settings.side is not None:
+            images = resize(images, data.image_shape, settings.side)
+        return Split(
+            input_codes(images, settings.input),
+            labels[:n],
+            None if targets is None else real_codes(targets[:n], output),
+        )
 
-    training = part(data.train_images, data.train_labels, settings.train)
-    test = part(data.test_images, data.test_labels, settings.test)
+    training = part(data.train_images, data.train_labels, data.train_targets, settings.train)
+    test = part(data.test_images, data.test_labels, data.test_targets, settings.test)
     if not held_out:
         return training, None, test
     cut = len(training) - held_out
-    validation = Split(training.codes[cut:].copy(), training.labels[cut:].copy())
-    return Split(training.codes[:cut].copy(), training.labels[:cut].copy()), validation, test
+
+    def cut_out(rows: slice) -> Split:
+        targets = None if training.targets is None else training.targets[rows].copy()
+        return Split(training.codes[rows].copy(), training.labels[rows].copy(), targets)
+
+    return cut_out(slice(cut)), cut_out(slice(cut, None)), test
 
 
 def run(
@@ -90,6 +112,12 @@ def run(
     from neuro_emu.training.loop import train
     from neuro_emu.training.metrics import record_of
 
+    if experiment.chip.learning.adam and datapath != "float":
+        raise experiment.document.error(
+            "training.optimiser",
+            "adam divides by a root for every weight: no integer datapath has it",
+            "run the float twin (--datapath float), or choose sgd, momentum or nesterov",
+        )
     if out is not None:
         check_writable(Path(out))  # a place that cannot be written is known before the training, not after
     clock = time.perf_counter

@@ -147,11 +147,12 @@ def _run(args: argparse.Namespace) -> int:
 
         record = summary_of_seeds(records)
         from neuro_emu.files import write_text
+        from neuro_emu.report.text import quality
 
         write_text(base / "metrics.json", json_text(record))
         if not args.json:
             print(
-                f"{record['name']}: test accuracy {record['test_accuracy']:.2f} ± {record['test_accuracy_sd']:.2f} %"
+                f"{record['name']}: test {'error' if 'test_loss' in record else 'accuracy'} {quality(record)}"
                 f" over {args.seeds} seeds; wrote {base}"
             )
     if args.json:
@@ -178,7 +179,9 @@ def _directory_name(experiment: Experiment, args: argparse.Namespace) -> str:
 
 
 def _seed_line(metrics: dict[str, object]) -> str:
-    return f"seed {metrics['seed']}: test accuracy {metrics['test_accuracy']:.2f} %"
+    from neuro_emu.report.text import quality
+
+    return f"seed {metrics['seed']}: test {'error' if 'test_loss' in metrics else 'accuracy'} {quality(metrics)}"
 
 
 def warn(warnings: Sequence[str]) -> None:

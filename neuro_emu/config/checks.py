@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from neuro_emu.config import schema
+from neuro_emu.config.checks_around import check_optimiser, check_task
 from neuro_emu.config.typed import Document
 from neuro_emu.datasets import describe
-from neuro_emu.machine.chip import Chip, Decay
-from neuro_emu.machine.matrices import Kind
+from neuro_emu.machine.chip import Chip
+from neuro_emu.machine.learning import Decay
+from neuro_emu.machine.matrices import Kind, error_bound
+from neuro_emu.numerics.activations import SOFTMAX
 from neuro_emu.numerics.formats import Format
 from neuro_emu.rules import Need
 
@@ -15,14 +18,18 @@ WIDEST = (1 << 63) - 1
 
 
 def _check_ends(config: schema.Config, chip: Chip, document: Document) -> None:
-    del config
-    output = chip.network.output
-    if output.activation != "sigmoid":
-        raise document.error(
-            f"network.layers.{output.index}.dense.activation",
-            f"the output layer is {output.activation}",
-            "write sigmoid: the error e = y* − y_K is that of a sigmoid with binary cross-entropy",
-        )
+    output, loss = chip.network.output, config.training.loss
+    where = f"network.layers.{output.index}.dense.activation"
+    if loss == "mse" and output.activation == SOFTMAX:
+        raise document.error(where, "softmax outputs have no squared error here", "write training.loss: cce")
+    if loss != "mse" and output.activation != (SOFTMAX if loss == "cce" else "sigmoid"):
+        hint = "write softmax" if loss == "cce" else "write sigmoid, or training.loss: mse (any activation) or cce"
+        raise document.error(where, f"the output layer is {output.activation}, which is not for loss {loss}", hint)
+    for layer in chip.network.hidden:
+        if layer.activation == SOFTMAX:
+            raise document.error(
+                f"network.layers.{layer.index}.dense.activation", "a hidden layer is softmax", "only outputs can be"
+            )
     if chip.network.hot == 0:
         raise document.error(
             f"network.layers.{output.index}.dense.output",
@@ -117,7 +124,7 @@ def _check_schedule(config: schema.Config, chip: Chip, document: Document) -> No
         _check_ascending(pairs, where, document)
         for epoch, rate in pairs:
             shift = layer.update_shift(rate)
-            if not 0 <= shift <= 31:
+            if not 0 <= shift <= 31 and not chip.learning.momentum:
                 raise document.error(
                     where,
                     f"lr_shift {rate} (epoch {epoch}) gives layer {layer.index} an update shift of {shift}, not 0 … 31",
@@ -152,7 +159,7 @@ def _check_learned(config: schema.Config, chip: Chip, document: Document) -> Non
         if matrix.kind is Kind.FEEDBACK:
             for epoch, rate in learning.feedback_lr_shift:
                 shift = chip.feedback_shift(k) + rate
-                if not 0 <= shift <= 31:
+                if not 0 <= shift <= 31 and not chip.has_velocity(matrix):
                     raise document.error(
                         where,
                         f"shift {rate} (epoch {epoch}) gives B_{k} an update shift of {shift}, not 0 … 31",
@@ -161,7 +168,7 @@ def _check_learned(config: schema.Config, chip: Chip, document: Document) -> Non
         if matrix.kind is Kind.CLASSIFIER:
             for epoch, _ in learning.lr_shift[-1]:
                 shift = chip.shift_of(matrix, epoch)
-                if not 0 <= shift <= 31:
+                if not 0 <= shift <= 31 and not chip.has_velocity(matrix):
                     raise document.error(
                         "training.lr_shift.output",
                         f"it gives the local classifier of layer {k} an update shift of {shift}, not 0 … 31",
@@ -218,8 +225,8 @@ def _check_vectors(config: schema.Config, chip: Chip, document: Document) -> Non
 def _check_bounds(config: schema.Config, chip: Chip, document: Document) -> None:
     """Refuse what could pass 63 bits anywhere between two registers.
 
-    Label rows, gates and δ_K need no check: codes of at most 32 bits, slopes of at most 8 and exact shifts of at most
-    31 to the left stay below 2^62.
+    Label rows, gates and, but for squared errors, δ_K need no check: codes of at most 32 bits, slopes of at most 8 and
+    exact shifts of at most 31 to the left stay below 2^62.
     """
     del config
     batch, layers = chip.learning.batch, chip.network.layers
@@ -237,6 +244,15 @@ def _check_bounds(config: schema.Config, chip: Chip, document: Document) -> None
         if matrix.kind is Kind.WEIGHTS:
             product = layers[k].delta.magnitude * layers[k].input.magnitude
         need(k, "weight update", batch * product + (1 << 31) + matrix.format.magnitude)
+        if (momentum := chip.learning.momentum) and chip.has_velocity(matrix):
+            more = max(momentum.shift, chip.velocity_shifts(matrix, 0)[0])
+            need(k, "velocity", (2 * momentum.velocity.magnitude + batch * product) * (1 << more) + (1 << 31))
+        if chip.learning.weight_norm and matrix.kind is Kind.WEIGHTS:
+            need(k, "sum of squared weights", matrix.rows * matrix.format.magnitude**2 * (1 << 16))
+    if chip.learning.loss == "mse":
+        output = chip.network.output
+        frac = output.output.frac + output.derivative.frac - output.delta.frac
+        need(output.index, "output error", _aligned(error_bound(chip) * output.derivative.magnitude, frac))
     for step in chip.plan.steps:
         if step.op in {"project", "transpose", "transpose_sign"}:
             layer, signal = layers[step.layer], step.sources[0]
@@ -261,6 +277,8 @@ def _aligned(bound: int, shift: int) -> int:
 
 
 CHECKS = (
+    check_task,
+    check_optimiser,
     _check_samples,
     _check_ends,
     _check_signs,

@@ -6,11 +6,13 @@ import difflib
 
 from neuro_emu.config import schema
 from neuro_emu.config.checks import CHECKS
+from neuro_emu.config.schedules import pairs
 from neuro_emu.config.typed import Document
-from neuro_emu.datasets import describe
+from neuro_emu.datasets import Description, describe
 from neuro_emu.errors import RuleError
-from neuro_emu.machine.chip import Chip, Decay, Learning, Mirror, Numerics
+from neuro_emu.machine.chip import Chip, Numerics
 from neuro_emu.machine.design import Design
+from neuro_emu.machine.learning import Adam, Decay, Learning, Mirror, Momentum, Targets, WeightNorm
 from neuro_emu.machine.matrices import Kind
 from neuro_emu.machine.plan import plan_of
 from neuro_emu.network.layers import DenseLayer, Network
@@ -104,19 +106,19 @@ def _options(config: schema.Config, rule: Rule, document: Document) -> tuple[tup
 
 
 def _layers(config: schema.Config, learning: Learning, document: Document) -> tuple[DenseLayer, ...]:
-    described = next(d for d in describe() if d.name == config.dataset.name)
-    inputs = 1
-    for side in described.image_shape:
-        inputs *= side
+    described = _described(config)
+    inputs = _inputs(config, described, document)
     codes = config.dataset.input
-    if codes.signed or codes.bits > 8:
+    if not described.real and (codes.signed or codes.bits > 8):
         raise document.error("dataset.input", f"image bytes do not fit {codes}", "use u8f8, or fewer bits: u4f4, u1f1")
+    if described.real and not codes.signed:
+        raise document.error("dataset.input", f"{described.name} has negative numbers, {codes} none", "e.g. s8f4")
     if not config.network.layers:
         raise document.error("network.layers", "a network needs at least an output layer")
     sizes = (inputs, *(dense.units for dense in config.network.layers))
     last = len(config.network.layers) - 1
     order = tuple(reversed(range(last + 1))) if learning.rule.need >= Need.ERROR else tuple(range(last + 1))
-    plan = plan_of(learning.rule, sizes, dict(learning.options), order)
+    plan = plan_of(learning.rule, sizes, dict(learning.options), order, described.classes)
     layers = []
     for k, dense in enumerate(config.network.layers):
         delta = dense.delta or config.numerics.delta
@@ -140,13 +142,30 @@ def _layers(config: schema.Config, learning: Learning, document: Document) -> tu
         )
         layers.append(layer)
         inputs, codes = dense.units, dense.output
-    if layers[-1].units != described.classes:
+    wanted, hot = described.classes * learning.targets.hot or described.classes, learning.targets.hot
+    if layers[-1].units != wanted if hot < 2 else layers[-1].units < wanted:
+        what = f"{described.classes} {'functions' if described.regression else 'classes'}"
         raise document.error(
             f"network.layers.{last}.dense.units",
-            f"the output layer has {layers[-1].units} neurons, {config.dataset.name} has {described.classes} classes",
-            f"write units: {described.classes}",
+            f"the output layer has {layers[-1].units} neurons, {described.name} has {what}",
+            f"write units: {wanted}" + (" or more" if hot > 1 else ""),
         )
     return tuple(layers)
+
+
+def _described(config: schema.Config) -> Description:
+    return next(d for d in describe() if d.name == config.dataset.name)
+
+
+def _inputs(config: schema.Config, described: Description, document: Document) -> int:
+    rows, columns = described.image_shape
+    side = config.dataset.side
+    if side is None:
+        return rows * columns
+    if described.real or side > min(rows, columns):
+        why = "has no images" if described.real else f"has images of {rows} × {columns} pixels"
+        raise document.error("dataset.side", f"{described.name} {why}", "write null, or fewer pixels a side")
+    return side * side
 
 
 def _numerics(config: schema.Config) -> Numerics:
@@ -161,18 +180,17 @@ def _numerics(config: schema.Config) -> Numerics:
     )
 
 
-def _pairs(schedule: schema.Schedule) -> tuple[tuple[int, int], ...]:
-    return ((0, schedule),) if isinstance(schedule, int) else schedule
-
-
 def _learning(config: schema.Config, rule: Rule, document: Document) -> Learning:
     training, feedback = config.training, config.numerics.feedback
     weights, learned = training.weight_decay, training.feedback_decay
+    described = _described(config)
+    moving = training.optimiser in {"momentum", "nesterov"}
+    norm, adam, momentum = training.weight_norm, training.adam, training.momentum
     last = len(config.network.layers) - 1
     rates = []
     for k, dense in enumerate(config.network.layers):
         common = training.lr_shift.output if k == last else training.lr_shift.hidden
-        rates.append(_pairs(common if dense.lr_shift is None else dense.lr_shift))
+        rates.append(pairs(common if dense.lr_shift is None else dense.lr_shift))
     return Learning(
         rule=rule,
         seed=training.seed,
@@ -187,12 +205,18 @@ def _learning(config: schema.Config, rule: Rule, document: Document) -> Learning
         feedback_range=feedback.range.value,
         learned_range=feedback.learned_range.value,
         options=_options(config, rule, document),
-        feedback_lr_shift=_pairs(
+        feedback_lr_shift=pairs(
             training.lr_shift.hidden if training.feedback_lr_shift is None else training.feedback_lr_shift
         ),
-        weight_decay=Decay(_pairs(weights.shift), weights.every, weights.first_layer) if weights else None,
-        feedback_decay=Decay(_pairs(learned.shift), learned.every) if learned else None,
+        weight_decay=Decay(pairs(weights.shift), weights.every, weights.first_layer) if weights else None,
+        feedback_decay=Decay(pairs(learned.shift), learned.every) if learned else None,
         mirror=Mirror(training.mirror.every, training.mirror.steps, training.mirror.noise_shift),
+        loss=training.loss,
+        targets=Targets(0 if described.regression else training.hot, described.classes),
+        momentum=Momentum(momentum.shift, momentum.velocity, training.optimiser == "nesterov") if moving else None,
+        adam=Adam(adam.learning_rate, adam.beta_1, adam.beta_2, adam.epsilon) if training.optimiser == "adam" else None,
+        weight_norm=WeightNorm(norm.gamma, norm.every, norm.feedback) if norm else None,
+        dropout=training.dropout,
     )
 
 

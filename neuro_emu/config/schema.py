@@ -11,9 +11,6 @@ from neuro_emu.machine.design import ZeroInput
 from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
 
-Schedule = int | tuple[tuple[int, int], ...]
-"""A learning rate as right shifts: one number, or pairs [epoch, shift] valid from that epoch on."""
-
 
 class Order(Enum):
     """Order in which an epoch presents the training samples."""
@@ -61,12 +58,49 @@ def _section(kind: type[Any], text: str) -> Any:
 
 
 @dataclass(frozen=True)
+class Cosine:
+    """A learning rate that follows half a cosine, rounded to shifts."""
+
+    yaml_tag: ClassVar[str] = "cosine"
+
+    first: int = _setting("shift at the start", min=-64, max=64)
+    last: int = _setting("shift at the end, not smaller", min=-64, max=64)
+    epochs: int = _setting("epochs from start to end", min=1, max=100000)
+
+    def __post_init__(self) -> None:
+        if not self.first <= self.last <= self.first + 64:
+            raise FieldError("last", f"from shift {self.first} to {self.last}", "a rate falls: last is not below first")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A learning rate that falls in steps."""
+
+    yaml_tag: ClassVar[str] = "step"
+
+    first: int = _setting("shift at the start", min=-64, max=64)
+    every: int = _setting("epochs between two steps", min=1, max=100000)
+    steps: int = _setting("number of steps", min=1, max=64)
+    by: int = _setting("what a step adds to the shift: 1 halves the rate", 1, min=1, max=64)
+
+
+Schedule = int | tuple[tuple[int, int], ...] | Cosine | Step
+"""A learning rate as right shifts: one number, pairs [epoch, shift] valid from that epoch on, or a curve of shifts."""
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Which samples are presented."""
 
-    name: Literal["mnist", "fashion_mnist", "synthetic"] = _setting("data set by name: see `neuro-emu data list`")
+    name: Literal["mnist", "fashion_mnist", "synthetic", "cosines", "hypercube"] = _setting(
+        "data set by name: see `neuro-emu data list`"
+    )
     input: Format = _setting(
-        "format of an input code; image bytes are u8f8, fewer bits keep the top ones", Format(False, 8, 8)
+        "format of an input code; image bytes are u8f8, fewer bits keep the top ones; real numbers need a signed one",
+        Format(False, 8, 8),
+    )
+    side: int | None = _setting(
+        "images are averaged down to this many pixels a side; null: as they are", None, min=1, max=256
     )
     path: str | None = _setting("directory that holds the files; null: search, then download", None)
     train: int | None = _setting("use only the first N training samples; null: all", None, min=1)
@@ -80,8 +114,8 @@ class Dense:
     yaml_tag: ClassVar[str] = "dense"
 
     units: int = _setting("neurons", min=1, max=65536)
-    activation: Literal["hard_tanh", "relu", "identity", "tanh", "sigmoid", "tanh_relu"] = _setting(
-        "activation function; the last layer needs sigmoid"
+    activation: Literal["hard_tanh", "relu", "identity", "tanh", "sigmoid", "tanh_relu", "softmax"] = _setting(
+        "activation function; the last layer: sigmoid for bce, softmax for cce, any other for mse"
     )
     weight: Format = _setting("format of the weights, e.g. s8f8")
     output: Format = _setting("format of the outputs, e.g. s8f7, or u8f8 for a sigmoid")
@@ -109,7 +143,7 @@ class Network:
 
 @dataclass(frozen=True)
 class LearningRate:
-    """Learning rates 2^-shift: a number, or pairs [epoch, shift]."""
+    """Learning rates 2^-shift: a number, pairs [epoch, shift], or a curve of shifts."""
 
     hidden: Schedule = _setting("hidden layers")
     output: Schedule = _setting("output layer")
@@ -142,6 +176,33 @@ class Mirror:
 
 
 @dataclass(frozen=True)
+class Momentum:
+    """Velocity registers of `optimiser: momentum` and `nesterov`."""
+
+    shift: int = _setting("the coefficient is 1 − 2^-shift: 3 is 0.875", 3, min=1, max=31)
+    velocity: Format = _setting("format of a velocity", Format(True, 16, 12))
+
+
+@dataclass(frozen=True)
+class Adam:
+    """`optimiser: adam`, for the float twin alone: `run --datapath float`."""
+
+    learning_rate: float = _setting("η", 1e-3, min=0.0, max=1.0)
+    beta_1: float = _setting("decay of the mean of gradients, below 1", 0.9, min=0.0, max=0.999999999)
+    beta_2: float = _setting("decay of the mean of their squares, below 1", 0.999, min=0.0, max=0.999999999)
+    epsilon: float = _setting("added to the root of the second", 1e-8, min=0.0, max=1.0)
+
+
+@dataclass(frozen=True)
+class WeightNorm:
+    """The incoming weights of each neuron are brought back to a fixed norm."""
+
+    gamma: float = _setting("norm of the incoming weights of a neuron, bias left out", 1.0, min=1e-6, max=1e6)
+    every: int = _setting("updates (samples, or mini-batches) between two passes", 1, min=1, max=10**9)
+    feedback: bool = _setting("whether fixed feedback matrices are normalised too, once before the first sample", True)
+
+
+@dataclass(frozen=True)
 class Training:
     """What is learned how."""
 
@@ -159,6 +220,17 @@ class Training:
     weight_decay: WeightDecay | None = _setting("decay of the weights and of feedback twins; null: none", None)
     feedback_decay: FeedbackDecay | None = _setting("decay of other learned feedback matrices; null: none", None)
     mirror: Mirror = _section(Mirror, "schedule of mirror mode (weight_mirror)")
+    loss: Literal["bce", "cce", "mse"] = _setting(
+        "bce: sigmoid outputs, cross-entropy of each; cce: softmax outputs; mse: squared error of any outputs", "bce"
+    )
+    hot: int = _setting("outputs that are 1 for a class (N-hot targets)", 1, min=1, max=65536)
+    optimiser: Literal["sgd", "momentum", "nesterov", "adam"] = _setting(
+        "plain steps; a velocity for each weight; adam is for the float twin alone", "sgd"
+    )
+    momentum: Momentum = _section(Momentum, "of momentum and nesterov")
+    adam: Adam = _section(Adam, "of adam")
+    weight_norm: WeightNorm | None = _setting("norm of each neuron's weights, held fixed; null: free", None)
+    dropout: int = _setting("hidden outputs are dropped with probability N/256 while learning", 0, min=0, max=255)
     error_gate: int | None = _setting("hidden layers learn only while e[label] exceeds this code; null: always", None)
     sign_dead_zone: int = _setting("codes of e within ± this count as zero (rules that use the error's sign)", 0, min=0)
 

@@ -19,6 +19,7 @@ from neuro_emu.machine.activity import MatrixActivity, counts_of
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.counts import Counts
 from neuro_emu.machine.matrices import Kind, Matrix, codes_of, put_codes
+from neuro_emu.machine.targets import target_table
 from neuro_emu.network.state import TALLIES, ChipState
 from neuro_emu.numerics.ops import draw
 
@@ -28,6 +29,11 @@ def aligned_zeros(size: int, dtype: type, boundary: int = 64) -> NDArray[Any]:
     raw = np.zeros(size * np.dtype(dtype).itemsize + boundary, dtype=np.uint8)
     start = -raw.ctypes.data % boundary
     return raw[start : start + size * np.dtype(dtype).itemsize].view(dtype)
+
+
+def _registers(held: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Registers for the compiled loops, which want at least one."""
+    return held.copy() if len(held) else np.zeros(1, dtype=np.int64)
 
 
 class FastDatapath:
@@ -48,7 +54,8 @@ class FastDatapath:
         self._fill = state.batch_fill
         self._listed: dict[int, tuple[NDArray[Any], fb.Events]] = {}
         self._program = record(chip)
-        self._noises = len(state.noise_registers)
+        self._noises, self._dropouts = len(state.noise_registers), len(state.dropout_registers)
+        self._targets = target_table(chip)
         self._fixed_rows = [0 if u.learned else len(b) for u, b in zip(chip.plan.feedback, state.feedback, strict=True)]
         self._fabric = fb.Fabric(
             layers=matrix_table(chip, self._storage, self._offsets),
@@ -76,13 +83,16 @@ class FastDatapath:
     def _memory(self, state: ChipState) -> fb.Memory:
         matrices = self.chip.matrices
         weights = aligned_zeros(self._offsets[-1], np.int16 if all(m.format.bits <= 16 for m in matrices) else np.int32)
-        batch = self.chip.learning.batch > 1
+        batch, moving = self.chip.learning.sums, self.chip.learning.momentum is not None
         gradients = np.zeros(self._offsets[-1] if batch else 1, dtype=np.int64)
+        velocities = np.zeros(self._offsets[-1] if moving else 1, dtype=np.int32)
         for matrix, storage in self._stored():
             m = matrix.index
             self._view(m, weights)[:, storage.position] = codes_of(state, matrix)
             if batch and state.gradients[m].size:
                 self._view(m, gradients)[:, storage.position] = state.gradients[m]
+            if moving and state.velocities[m].size:
+                self._view(m, velocities)[:, storage.position] = state.velocities[m]
         widest = max(la.units for la in self.chip.network.layers)
         fixed = [b for b, use in zip(state.feedback, self.chip.plan.feedback, strict=True) if not use.learned]
         rows = max([1, *(len(b) for b in fixed)])
@@ -93,10 +103,12 @@ class FastDatapath:
         return fb.Memory(
             weights,
             gradients,
+            velocities,
             feedback,
             state.row_registers.copy(),
             state.lane_registers.copy(),
-            state.noise_registers.copy() if len(state.noise_registers) else np.zeros(1, dtype=np.int64),
+            _registers(state.noise_registers),
+            _registers(state.dropout_registers),
             np.array([state.samples, state.updates, state.mirrored], dtype=np.int64),
             leap_table(),
         )
@@ -107,7 +119,7 @@ class FastDatapath:
         return fb.Activity(
             events=np.zeros((len(self.chip.network.layers), len(TALLIES)), dtype=np.int64),
             hits=np.zeros((2, len(matrices), max(m.stored_rows for m in matrices)), dtype=np.int64),
-            totals=np.zeros((len(matrices), 6), dtype=np.int64),
+            totals=np.zeros((len(matrices), 7), dtype=np.int64),
         )
 
     def samples(
@@ -118,6 +130,8 @@ class FastDatapath:
         *,
         learn: bool,
         flush: bool = True,
+        targets: NDArray[np.int32] | None = None,
+        outputs: bool = False,
     ) -> fb.Samples:
         """Prepare data for :meth:`train` or :meth:`infer`; the lists of active rows are made once per array.
 
@@ -127,12 +141,16 @@ class FastDatapath:
             order: sample numbers in the order of presentation.
             learn: whether the chip learns from them.
             flush: whether a short batch is applied at the end of a block.
+            targets: (samples, outputs) target codes, for regression.
+            outputs: whether y_K of each sample is wanted.
 
         """
         if id(codes) not in self._listed:  # the array is kept beside its lists, so its id stays taken
             self._listed[id(codes)] = (codes, list_events(codes, self._fabric.constants))
         predictions = np.zeros(len(order), dtype=np.int64)
-        return fb.Samples(codes, labels, self._listed[id(codes)][1], order, predictions, int(learn), int(flush))
+        kept = np.zeros((len(order) if outputs else 0, self.chip.network.classes), dtype=np.int64)
+        events, aims = self._listed[id(codes)][1], self._targets if targets is None else targets
+        return fb.Samples(codes, labels, aims, events, order, predictions, kept, int(learn), int(flush))
 
     @property
     def activity(self) -> fb.Activity:
@@ -143,11 +161,9 @@ class FastDatapath:
         """Return cycles and accesses of everything counted in *activity*, training or inference samples."""
         found = []
         for m, totals in enumerate(activity.totals.tolist()):
-            forwards, trained, stalls, applied, decayed, driven = totals
+            forwards, trained, stalls, *rest = totals
             hits = activity.hits[:, m]
-            found.append(
-                MatrixActivity(forwards, hits[fb.FORWARDS], trained, hits[fb.LEARNED], stalls, applied, decayed, driven)
-            )
+            found.append(MatrixActivity(forwards, hits[fb.FORWARDS], trained, hits[fb.LEARNED], stalls, *rest))
         return counts_of(self.chip, found, learning=learning)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -160,6 +176,8 @@ class FastDatapath:
             shift = self.chip.shift_of(matrix, epoch)
             kind, split, levels = update_kind(self.chip, matrix, storage, shift)
             table[k, [fb.UPDATE_KIND, fb.SHIFT, fb.SPLIT, fb.LEVELS]] = kind, shift, split, levels
+            if self.chip.has_velocity(matrix):
+                table[k, [fb.VELOCITY_SHIFT, fb.STEP_SHIFT]] = self.chip.velocity_shifts(matrix, epoch)
             masks = geometry.masks[k].tolist()
             if kind == fb.UPDATE_ROWS16:
                 geometry.masks16[k] = [draw(mask, shift - split) for mask in masks]
@@ -180,7 +198,7 @@ class FastDatapath:
     def state(self) -> ChipState:
         """Return a copy of the present state in canonical layout."""
         memory, layers = self._fabric.memory, self.chip.network.layers
-        batch = self.chip.learning.batch > 1
+        batch, moving = self.chip.learning.sums, self.chip.learning.momentum is not None
 
         def canonical(matrix: Matrix, arena: fb.Arena, dtype: type) -> NDArray[Any]:
             m = matrix.index
@@ -197,6 +215,8 @@ class FastDatapath:
             forward=[np.zeros((0, la.units), dtype=np.int32) for la in layers[:-1]],
             classifiers=[np.zeros((0, layers[-1].units), dtype=np.int32) for _ in layers[:-1]],
             noise_registers=memory.noise_registers[: self._noises].copy(),
+            dropout_registers=memory.dropout_registers[: self._dropouts].copy(),
+            velocities=[self._speeds(matrix, canonical) for matrix in self.chip.matrices] if moving else [],
             samples=int(memory.progress[fb.SAMPLES]),
             updates=int(memory.progress[fb.WRITES]),
             mirrored=int(memory.progress[fb.MIRRORED]),
@@ -204,6 +224,11 @@ class FastDatapath:
         for matrix in self.chip.matrices[len(layers) :]:
             put_codes(state, matrix, canonical(matrix, memory.weights, np.int32))
         return state
+
+    def _speeds(self, matrix: Matrix, canonical: Callable[[Matrix, fb.Arena, type], NDArray[Any]]) -> NDArray[np.int32]:
+        if self.chip.has_velocity(matrix):
+            return canonical(matrix, self._fabric.memory.velocities, np.int32)
+        return np.zeros((0, 0), dtype=np.int32)
 
     def _sums(self, matrix: Matrix, canonical: Callable[[Matrix, fb.Arena, type], NDArray[Any]]) -> NDArray[np.int64]:
         if matrix.kind is Kind.WEIGHTS or self.chip.sums_gradients(matrix):

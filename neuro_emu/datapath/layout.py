@@ -112,7 +112,7 @@ def _plain_only(chip: Chip, layer: Matrix, storage: Storage, shift: int) -> bool
     """Whether only the plain update computes what the chip asks for."""
     peak = layer.lane * layer.code
     return (
-        chip.learning.batch > 1
+        chip.learning.sums
         or shift == 0
         or chip.numerics.overflow is Overflow.WRAP
         or chip.numerics.update_rounding in {Rounding.TRN_ZERO, Rounding.RND_CONV}

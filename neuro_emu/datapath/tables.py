@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuro_emu.datapath.layout import Storage, forward_kind
 from neuro_emu.datapath.program import Program
@@ -11,9 +12,10 @@ from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.design import WRITE_DELAY, ZeroInput
 from neuro_emu.machine.matrices import Kind, Matrix
 from neuro_emu.network.layers import DenseLayer
+from neuro_emu.numerics.activations import SOFTMAX
 from neuro_emu.numerics.modes import Rounding, WordSource
-from neuro_emu.numerics.ops import bit_reverse
-from neuro_emu.numerics.tables import activation_table, derivative_table
+from neuro_emu.numerics.ops import bit_reverse, requantise
+from neuro_emu.numerics.tables import activation_table, derivative_table, exponential_table
 
 
 def _model(chip: Chip, matrix: Matrix) -> DenseLayer:
@@ -37,6 +39,7 @@ def _twin(chip: Chip, matrix: Matrix) -> int:
 def matrix_table(chip: Chip, storages: list[Storage], offsets: list[int]) -> fb.Int64:
     """Return the table of matrices; the schedule's columns are filled in at the start of each epoch."""
     table = np.zeros((len(storages), fb.LAYER_COLUMNS), dtype=np.int64)
+    norm = chip.learning.weight_norm
     for matrix, storage in zip(chip.matrices, storages, strict=True):
         layer, m = _model(chip, matrix), matrix.index
         columns = {
@@ -61,6 +64,7 @@ def matrix_table(chip: Chip, storages: list[Storage], offsets: list[int]) -> fb.
             fb.TWIN: _twin(chip, matrix),
             fb.DECAYS: _decays(chip, matrix),
             fb.NOISE: chip.noise_amplitude(matrix.layer),
+            fb.GAMMA: norm.code(matrix.format) if norm and matrix.kind is Kind.WEIGHTS else 0,
         }
         table[m, list(columns)] = list(columns.values())
     return table
@@ -70,6 +74,7 @@ def constants_of(chip: Chip) -> fb.Int64:
     """Return what all layers share."""
     output, numerics, learning, design = chip.network.output, chip.numerics, chip.learning, chip.design
     weight_decay, feedback_decay = learning.weight_decay, learning.feedback_decay
+    squared, momentum, norm = learning.loss == "mse", learning.momentum, learning.weight_norm
     values = {
         fb.ROUNDING: numerics.update_rounding.code,
         fb.OVERFLOW: numerics.overflow.code,
@@ -80,8 +85,8 @@ def constants_of(chip: Chip) -> fb.Int64:
         fb.GATED: int(learning.error_gate is not None),
         fb.ERROR_GATE: learning.error_gate or 0,
         fb.DEAD_ZONE: learning.sign_dead_zone,
-        fb.HOT: chip.network.hot,
-        fb.DELTA_SHIFT: output.output.frac - output.delta.frac,
+        fb.HOT: learning.targets.hot,
+        fb.DELTA_SHIFT: output.output.frac - output.delta.frac + (output.derivative.frac if squared else 0),
         fb.BATCH: learning.batch,
         fb.STRICT: int(numerics.strict),
         fb.LANES: design.lanes,
@@ -96,6 +101,16 @@ def constants_of(chip: Chip) -> fb.Int64:
         fb.FEEDBACK_DECAY_EVERY: feedback_decay.every if feedback_decay else 1,
         fb.MIRROR_EVERY: learning.mirror.every,
         fb.MIRROR_STEPS: learning.mirror.steps if learning.rule.mirror else 0,
+        fb.SUMS: int(learning.sums),
+        fb.SQUARED: int(squared),
+        fb.SOFTMAX: 32 - output.output.frac if output.activation == SOFTMAX else 0,
+        fb.OUTPUT_HIGH: output.output.high,
+        fb.DROPOUT: learning.dropout,
+        fb.MOMENTUM: momentum.shift if momentum else 0,
+        fb.NESTEROV: int(momentum is not None and momentum.nesterov),
+        fb.VELOCITY_LOW: momentum.velocity.low if momentum else 0,
+        fb.VELOCITY_HIGH: momentum.velocity.high if momentum else 0,
+        fb.NORM_EVERY: norm.every if norm else 0,
     }
     return np.array([values[n] for n in range(fb.CONSTANTS)], dtype=np.int64)
 
@@ -109,22 +124,28 @@ def _code_type(chip: Chip) -> type:
     return np.int32 if widest < 1 << 31 else np.int64
 
 
+def _tables(chip: Chip, layer: DenseLayer) -> list[NDArray[np.int64]]:
+    """Tables of a layer in the order of the fabric; while testing hidden outputs are scaled where some are dropped."""
+    outputs = activation_table(layer.activation, layer.table_frac, layer.output)
+    tested, kept = outputs, 256 - chip.learning.dropout
+    if kept < 256 and layer is not chip.network.output:
+        low, high = layer.output.low, layer.output.high
+        tested = np.array([requantise(y * kept, 8, low, high) for y in outputs.tolist()], dtype=np.int64)
+    return [outputs, derivative_table(layer.activation, layer.table_frac), tested]
+
+
 def geometry_of(chip: Chip, storages: list[Storage]) -> fb.Geometry:
     """Return where neurons are stored and what their lanes look like."""
     matrices = chip.matrices
     broadest = max(st.positions for st in storages)
-    tables = []
-    for matrix in matrices:
-        la = _model(chip, matrix)
-        tables.append(
-            [activation_table(la.activation, la.table_frac, la.output), derivative_table(la.activation, la.table_frac)]
-        )
+    tables = [_tables(chip, _model(chip, matrix)) for matrix in matrices]
     geometry = fb.Geometry(
         position=np.zeros((len(matrices), max(m.units for m in matrices)), dtype=np.int32),
         masks=np.zeros((len(matrices), broadest), dtype=np.int64),
         masks16=np.zeros((len(matrices), broadest), dtype=np.int16),
         masks32=np.zeros((len(matrices), broadest), dtype=np.int32),
         tables=np.array(tables, dtype=_code_type(chip)),
+        exponentials=exponential_table(chip.network.output.table_frac),
     )
     numerics = chip.numerics
     masked = numerics.update_rounding is Rounding.STOCH and numerics.word_source is not WordSource.RAW
@@ -150,10 +171,12 @@ def scratch_of(chip: Chip, storages: list[Storage], program: Program) -> fb.Scra
         sums=np.zeros((n, max(positions, widest)), dtype=np.int64),
         preactivation=np.zeros((n, widest), dtype=np.int32),
         signals=np.zeros((program.registers + 1, widest), dtype=np.int64),
+        targets=np.zeros(chip.network.classes, dtype=np.int64),
+        dropped=np.zeros((len(chip.network.layers), widest), dtype=np.int32),
         delta16=np.zeros(positions, dtype=np.int16),
         delta32=np.zeros(positions, dtype=np.int32),
         saved=np.zeros(chip.design.lanes, dtype=np.int64),
-        words=np.zeros(rows, dtype=np.uint32),
+        words=np.zeros(2 * rows, dtype=np.uint32),
         codes16=np.zeros(longest, dtype=np.int16),
         draws=np.zeros(longest, dtype=np.int32),
         sums16=np.zeros((3, 2, fb.CHUNK), dtype=np.int16),

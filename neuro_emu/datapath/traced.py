@@ -44,10 +44,14 @@ class TracedDatapath(TracedWrites):
         self._queue = []
         self._mirroring = False
 
-    def train(self, codes: Int64, label: int) -> int:
-        """Learn from one sample of input codes (inputs,); returns the prediction made before learning."""
+    def train(self, codes: Int64, label: int, target: Int64 | None = None) -> int:
+        """Learn from one sample of input codes (inputs,); returns the prediction made before learning.
+
+        Regression brings its *target* codes (outputs,) and needs no label.
+        """
         self._begin(codes, learning=True)
         self._label = label
+        self._target = self._targets[label] if target is None else target
         self.record("label", self.last, 0, np.array([label], dtype=np.int64))
         network, need = self.chip.network, self.chip.need
         self._words = WordTap(self.chip, self.state)
@@ -80,6 +84,11 @@ class TracedDatapath(TracedWrites):
                 self._forward(layer, group)
         return self._prediction()
 
+    @property
+    def outputs(self) -> Int64:
+        """Codes y_K (outputs,) of the present sample."""
+        return self._codes[-1].copy()
+
     def end_epoch(self) -> None:
         """Apply a short last batch."""
         if self.state.batch_fill:
@@ -99,6 +108,10 @@ class TracedDatapath(TracedWrites):
         self.record("input", 0, 0, self._codes[0])
 
     def _prediction(self) -> int:
+        if self.chip.learning.targets.regression:
+            return 0
+        if self.chip.learning.targets.hot > 1:
+            return int(np.argmax((self._targets > 0) @ self._codes[-1]))
         return int(np.argmax(self._z[-1]))  # the first of equal maxima
 
     def _learn(self, layer: DenseLayer, group: int) -> None:
@@ -110,7 +123,7 @@ class TracedDatapath(TracedWrites):
 
     def _end_sample(self) -> None:
         self.state.samples += 1
-        if self.chip.learning.batch == 1:
+        if not self.chip.learning.sums:
             self._written()
         else:
             self.state.batch_fill += 1

@@ -15,9 +15,10 @@ from neuro_emu.machine.counts import Component as C
 from neuro_emu.machine.counts import Counts, Phase
 from neuro_emu.machine.design import ZeroInput
 from neuro_emu.machine.matrices import Matrix
+from neuro_emu.machine.targets import target_table
 from neuro_emu.network.layers import DenseLayer
 from neuro_emu.network.state import ChipState, Int64, Tally
-from neuro_emu.numerics.tables import activation_table, derivative_table
+from neuro_emu.numerics.tables import activation_table, derivative_table, exponential_table
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class TracedBase(ChipFacts):
         self.inference_tally = Tally.empty(len(layers))
         self._tables = [activation_table(la.activation, la.table_frac, la.output) for la in layers]
         self._slopes = [derivative_table(la.activation, la.table_frac) for la in layers]
+        self._exponentials = exponential_table(chip.network.output.table_frac)
+        self._targets = target_table(chip).astype(np.int64)
+        self._target = np.zeros(chip.network.classes, dtype=np.int64)
+        self._dropped = [np.zeros(la.units, dtype=np.bool_) for la in layers]
         self._words = WordTap(chip, self.state)
         self._codes: list[Int64] = []
         self._q = [np.zeros(la.units, dtype=np.int64) for la in layers]

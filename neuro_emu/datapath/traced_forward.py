@@ -8,12 +8,22 @@ from neuro_emu.datapath.traced_base import Signal, TracedBase
 from neuro_emu.kernels.plain import accumulate_row, wrap_sums
 from neuro_emu.machine.counts import Component as C
 from neuro_emu.machine.counts import Phase, Port
-from neuro_emu.machine.design import PIPELINE_DRAIN
+from neuro_emu.machine.design import PIPELINE_DRAIN, SOFTMAX_DIVIDE
 from neuro_emu.machine.matrices import Kind, Matrix, codes_of
 from neuro_emu.network import state as st
 from neuro_emu.network.layers import DenseLayer
 from neuro_emu.network.state import Int64
-from neuro_emu.numerics.ops import align, mean, noise_code, saturate, table_address, xorshift
+from neuro_emu.numerics.ops import (
+    align,
+    dropped,
+    mean,
+    noise_code,
+    reciprocal,
+    requantise,
+    saturate,
+    table_address,
+    xorshift,
+)
 
 
 class TracedForward(TracedBase):
@@ -76,12 +86,43 @@ class TracedForward(TracedBase):
         valid = lanes.stop - lanes.start
         self.record("z", k, group, self._z[k][lanes])
         q, y = self._table(k, self._z[k][lanes], layer, layer.preactivation_shift, Phase.FORWARD)
+        if self.chip.learning.dropout and layer is not self.chip.network.output:
+            y = self._drop(layer, lanes, y)
         self._q[k][lanes], self._codes[k + 1][lanes] = q, y
         self._count(Phase.FORWARD, k, C.OUTPUT_WRITE, valid)
         if self._learning and self.chip.keeps_preactivation(layer):
             self._count(Phase.FORWARD, k, C.PREACTIVATION_WRITE, valid)
         self.record("q", k, group, q)
         self.record("y", k, group, y)
+
+    def _drop(self, layer: DenseLayer, lanes: slice, outputs: Int64) -> Int64:
+        """Drop outputs of a hidden layer while learning; scale them while testing."""
+        k, threshold = layer.index, self.chip.learning.dropout
+        if not self._learning:
+            low, high = layer.output.low, layer.output.high
+            return np.array([requantise(y * (256 - threshold), 8, low, high) for y in outputs.tolist()], dtype=np.int64)
+        word = int(self.state.dropout_registers[k])
+        for j in range(lanes.start, lanes.stop):
+            word = xorshift(word)
+            self._dropped[k][j] = dropped(word, threshold)
+        self.state.dropout_registers[k] = word
+        self._count(Phase.FORWARD, k, C.RANDOM_WORD, len(outputs))
+        return np.where(self._dropped[k][lanes], 0, outputs)
+
+    def _softmax(self) -> None:
+        """Outputs of the last layer from all of its pre-activations; made while learning only."""
+        output = self.chip.network.output
+        k, frac = output.index, output.output.frac
+        largest = int(self._q[k].max())
+        powers = [int(self._exponentials[largest - q]) for q in self._q[k].tolist()]
+        inverse = reciprocal(sum(powers))
+        for c, power in enumerate(powers):
+            self._codes[k + 1][c] = requantise(power * inverse, 32 - frac, output.output.low, output.output.high)
+        self._count(Phase.ERROR, k, C.CYCLES, 2 * output.units + SOFTMAX_DIVIDE)
+        for component in (C.TABLE_READ, C.ADD, C.MAC, C.OUTPUT_WRITE):
+            self._count(Phase.ERROR, k, component, output.units)
+        for group in self._groups(output.units):
+            self.record("softmax", k, group, self._codes[k + 1][self._lanes(output, group)])
 
     # --- activations that a rule may ask for: see rules.base.Datapath ------------------------------------
 

@@ -14,6 +14,7 @@ from neuro_emu.machine.matrices import Kind
 from neuro_emu.network import state as st
 from neuro_emu.network.layers import DenseLayer
 from neuro_emu.network.state import Int64
+from neuro_emu.numerics.activations import SOFTMAX
 from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.ops import align, requantise, saturate, table_address, ternary_sign
 from neuro_emu.rules import Need
@@ -22,14 +23,15 @@ from neuro_emu.rules import Need
 class TracedSignals(TracedForward):
     """Everything between the output and the first write."""
 
-    def _error_of(self, codes: Int64, layer: int) -> tuple[Int64, Int64]:
-        """Return e = y* − y and its δ in the formats of the output layer; events count with *layer*."""
+    def _error_of(self, codes: Int64, layer: int, *, slopes: bool = False) -> tuple[Int64, Int64]:
+        """Return e = y* − y and its δ, with f′ if the loss asks for *slopes*; events count with *layer*."""
         output = self.chip.network.output
         error, delta = np.zeros((2, output.units), dtype=np.int64)
+        shift = output.output.frac - output.delta.frac + (output.derivative.frac if slopes else 0)
         for c in range(output.units):
-            target = self.chip.network.hot if c == self._label else 0
-            error[c] = target - codes[c]
-            aligned = align(int(error[c]), output.output.frac - output.delta.frac)
+            error[c] = self._target[c] - codes[c]
+            slope = int(self._slopes[output.index][table_address(int(self._q[output.index][c]))]) if slopes else 1
+            aligned = align(int(error[c]) * slope, shift)
             delta[c] = saturate(aligned, output.delta.low, output.delta.high)
             self._tallied(layer, st.DELTA_OVF, delta[c] != aligned)
         self._count(Phase.ERROR, layer, C.ERROR_WRITE, output.units)
@@ -38,7 +40,14 @@ class TracedSignals(TracedForward):
     def _output_error(self) -> None:
         output = self.chip.network.output
         k = output.index
-        self._error, self._deltas[k] = self._error_of(self._codes[k + 1], k)
+        squared = self.chip.learning.loss == "mse"
+        if output.activation == SOFTMAX:
+            self._softmax()
+        self._error, self._deltas[k] = self._error_of(self._codes[k + 1], k, slopes=squared)
+        if squared:
+            self._count(Phase.ERROR, k, C.GATE, output.units)
+            if self.chip.has_table(output):
+                self._count(Phase.ERROR, k, C.DERIVATIVE_READ, output.units)
         for group in self._groups(output.units):
             self.record("error", k, group, self._error[self._lanes(output, group)])
             self.record("delta", k, group, self._deltas[k][self._lanes(output, group)])
@@ -161,7 +170,8 @@ class TracedSignals(TracedForward):
         shift = signal.frac + layer.derivative.frac - layer.delta.frac
         delta = np.zeros(valid, dtype=np.int64)
         for lane, q in enumerate(self._q[k][lanes].tolist()):
-            product = int(codes[lane]) * int(self._slopes[k][table_address(q)])
+            kept = not self._dropped[k][lanes.start + lane]
+            product = int(codes[lane]) * int(self._slopes[k][table_address(q)]) * kept
             delta[lane] = requantise(product, shift, layer.delta.low, layer.delta.high)
             self._tallied(k, st.DELTA_OVF, delta[lane] != align(product, shift))
         self._count(Phase.ERROR, k, C.GATE, valid)

@@ -9,14 +9,16 @@ import numpy as np
 from neuro_emu.datapath.traced_base import Signal
 from neuro_emu.datapath.traced_signals import TracedSignals
 from neuro_emu.datapath.words import WordTap
-from neuro_emu.kernels.plain import decay_row, update_row
+from neuro_emu.kernels.plain import decay_row, norm_factors, normalise_row, update_row, velocity_row
 from neuro_emu.machine.counts import Component as C
 from neuro_emu.machine.counts import Phase, Port
+from neuro_emu.machine.design import NORM_DIVIDE, PIPELINE_DRAIN
 from neuro_emu.machine.matrices import Kind, Matrix, codes_of, put_codes
 from neuro_emu.machine.plan import WRITES
 from neuro_emu.machine.ports import UpdatePass
 from neuro_emu.network import state as st
 from neuro_emu.network.state import Int64
+from neuro_emu.numerics.ops import velocity_sum
 from neuro_emu.rules import Need
 
 _OPERAND = {Kind.WEIGHTS: C.OUTPUT_READ, Kind.CLASSIFIER: C.OUTPUT_READ, Kind.FEEDBACK: C.ERROR_READ}
@@ -95,7 +97,7 @@ class TracedWrites(TracedSignals):
     def _write_group(self, matrix: Matrix, inputs: Int64, codes: Int64) -> None:
         """Update the lanes of the present group of a matrix, or add to its mini-batch sums."""
         k, phase, lanes = matrix.layer, self._phase(matrix), self._slice(matrix.units, self._group)
-        batch = self.chip.learning.batch > 1 and not self._mirroring
+        batch = self.chip.learning.sums and not self._mirroring
         self.record("lanes", k, self._group, codes)
         if not batch:
             self._begin_writing(matrix)
@@ -165,6 +167,11 @@ class TracedWrites(TracedSignals):
         k, lanes = matrix.layer, self._slice(matrix.units, self._group)
         words = self._words.words(matrix.index, self._group, len(products))
         shift = self.chip.shift_of(matrix, self.state.epoch)
+        if self.chip.has_velocity(matrix):
+            products, shift = self._accelerate(matrix, row, products, words)
+            words = self._words.words(matrix.index, self._group, len(products))
+            if self._words.draws:
+                self._count(self._phase(matrix), k, C.RANDOM_WORD)
         stored = self._add_steps(matrix, row, lanes, products, words, shift)
         if twin := self._twin_of(matrix, row):
             self._add_steps(twin, row, lanes, products, words, shift)
@@ -172,6 +179,30 @@ class TracedWrites(TracedSignals):
             self._count(self._phase(matrix), k, C.RANDOM_WORD)
             self.record("words", k, self._group, words)
         self.record("weights", k, self._group, stored)
+
+    def _accelerate(self, matrix: Matrix, row: int, sums: Int64, words: Int64) -> tuple[Int64, int]:
+        """Update the velocities of one row of a group; returns what is added to the weights, and its shift."""
+        momentum, lanes, phase = (
+            self.chip.learning.momentum,
+            self._slice(matrix.units, self._group),
+            self._phase(matrix),
+        )
+        assert momentum
+        inner, outer = self.chip.velocity_shifts(matrix, self.state.epoch)
+        velocity = self.state.velocities[matrix.index]
+        held = velocity[row, lanes].copy()
+        low, high, rounding = momentum.velocity.low, momentum.velocity.high, self.chip.numerics.update_rounding.code
+        velocity_row(held, sums, words, np.array([momentum.shift, inner, rounding, low, high]))
+        velocity[row, lanes] = held
+        bank = (self._group * matrix.rows + row) % self.chip.design.weight_banks
+        for port in (Port.VELOCITY_READ, Port.VELOCITY_WRITE):
+            self.counts.access(phase, matrix.layer, port, bank)
+        self._count(phase, matrix.layer, C.VELOCITY, len(held))
+        self.record("velocity", matrix.layer, self._group, held.astype(np.int64))
+        if not momentum.nesterov:
+            return held.astype(np.int64), outer
+        ahead = [velocity_sum(v, g, momentum.shift, inner) for v, g in zip(held.tolist(), sums.tolist(), strict=True)]
+        return np.array(ahead, dtype=np.int64), max(momentum.shift, inner) + outer
 
     def _add_steps(self, matrix: Matrix, row: int, lanes: slice, products: Int64, words: Int64, shift: int) -> Int64:
         """Add rounded products to one row of one group; returns what is stored now."""
@@ -231,6 +262,40 @@ class TracedWrites(TracedSignals):
                 self._decay(matrix, decay.shift_at(self.state.epoch))
         if not self.chip.plan.mirror:
             self._decay_feedback(self.state.updates)
+        if (norm := learning.weight_norm) and self.state.updates % norm.every == 0:
+            for matrix in self.chip.matrices[: self.last + 1]:
+                self._normalise(matrix, norm.code(matrix.format))
+
+    def _normalise(self, matrix: Matrix, gamma: int) -> None:
+        """Bring the incoming weights of every neuron to the norm *gamma*; the bias row is kept."""
+        self._words = WordTap(self.chip, self.state)
+        rows, k, weights = matrix.rows - 1, matrix.layer, self.state.weights[matrix.layer]
+        rounding = self.chip.numerics.update_rounding.code
+        settings = np.array([gamma, rounding, matrix.format.low, matrix.format.high])
+        for group in self._groups(matrix.units):
+            self._group = group
+            lanes = self._slice(matrix.units, group)
+            count, first = lanes.stop - lanes.start, group * matrix.rows
+            factors, short = np.zeros((2, count), dtype=np.int64)
+            norm_factors((weights[:rows, lanes].astype(np.int64) ** 2).sum(axis=0), gamma, factors)
+            self._words.begin(matrix.index, group)
+            update = UpdatePass(self.chip.design.weight_banks)
+            for row in range(rows):
+                self.counts.access(Phase.UPDATE, k, Port.WEIGHT_READ, (first + row) % self.chip.design.weight_banks)
+                self._count(Phase.UPDATE, k, C.MAC, count)
+            for row in range(rows):
+                bank = update.row(first + row)
+                for port in (Port.WEIGHT_READ, Port.WEIGHT_WRITE):
+                    self.counts.access(Phase.UPDATE, k, port, bank)
+                words = self._words.words(matrix.index, group, count)
+                if self._words.draws:
+                    self._count(Phase.UPDATE, k, C.RANDOM_WORD)
+                held = weights[row, lanes].copy()
+                normalise_row(held, factors, short, words, settings)
+                weights[row, lanes] = held
+                self._count(Phase.UPDATE, k, C.SCALE, count)
+            self._count(Phase.UPDATE, k, C.CYCLES, rows + PIPELINE_DRAIN + NORM_DIVIDE + update.cycles)
+            self._count(Phase.UPDATE, k, C.STALLS, update.stalls)
 
     def _decay_feedback(self, count: int) -> None:
         decay = self.chip.learning.feedback_decay

@@ -44,6 +44,8 @@ class Description:
     sources: tuple[str, ...]
     origin: str | None
     directory: Path | None
+    real: bool
+    regression: bool
 
 
 def describe() -> list[Description]:
@@ -65,6 +67,8 @@ def _description(spec: DatasetSpec) -> Description:
         sources=tuple(str(source) for source in spec.sources),
         origin=place.origin if place else None,
         directory=place.directory if place else None,
+        real=spec.real,
+        regression=spec.regression,
     )
 
 

@@ -70,15 +70,19 @@ def _list(args: argparse.Namespace) -> int:
         _print_json([asdict(each) for each in descriptions])
         return 0
     for each in descriptions:
-        rows, columns = each.image_shape
         place = each.directory or each.origin or "not here; 'neuro-emu data fetch' gets it"
         print(f"{each.name:<14} {each.summary}")
-        print(
-            f"{'':<14} {each.train:,} + {each.test:,} images, {rows}x{columns}, {each.classes} classes, "
-            f"{each.size / 1e6:.1f} MB, licence: {each.licence}"
-        )
+        print(f"{'':<14} {_extent(each)}, licence: {each.licence}")
         print(f"{'':<14} {place}")
     return 0
+
+
+def _extent(each: catalogue.Description) -> str:
+    rows, columns = each.image_shape
+    shape = f"samples, {rows * columns} real numbers" if each.real else f"images, {rows}x{columns}"
+    size = f", {each.size / 1e6:.1f} MB" if each.size else ""
+    classes = f"{each.classes} {'functions' if each.regression else 'classes'}"
+    return f"{each.train:,} + {each.test:,} {shape}, {classes}{size}"
 
 
 def _fetch(args: argparse.Namespace) -> int:

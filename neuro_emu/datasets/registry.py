@@ -64,6 +64,8 @@ class DatasetSpec:
     generated set. ``folders`` are the places below a data root that may hold the files, most specific
     first, so that a flat directory with another set's equally named files never wins. ``sources`` are
     tried in order. ``train`` and ``test`` count images; ``image_shape`` is (rows, columns) in pixels.
+    ``real`` sets hold real numbers instead of bytes; ``regression`` sets have ``classes`` functions to
+    approximate and no labels.
     """
 
     name: str
@@ -77,6 +79,8 @@ class DatasetSpec:
     folders: tuple[str, ...] = ()
     system_folders: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    real: bool = False
+    regression: bool = False
 
     @property
     def generated(self) -> bool:
@@ -155,7 +159,31 @@ _SYNTHETIC = DatasetSpec(
     test=128,
 )
 
-REGISTRY: dict[str, DatasetSpec] = {spec.name: spec for spec in (_MNIST, _FASHION_MNIST, _SYNTHETIC)}
+_COSINES = DatasetSpec(
+    name="cosines",
+    summary="ten shifted cosines of the mean of 256 numbers: regression (Frenkel et al. 2021, section 4.1)",
+    licence="none needed",
+    image_shape=(16, 16),
+    classes=10,
+    train=5_000,
+    test=1_000,
+    real=True,
+    regression=True,
+)
+
+_HYPERCUBE = DatasetSpec(
+    name="hypercube",
+    summary="clusters at the corners of a hypercube (Frenkel et al. 2021, section 4.2); needs scikit-learn",
+    licence="none needed",
+    image_shape=(16, 16),
+    classes=10,
+    train=25_000,
+    test=5_000,
+    real=True,
+)
+
+_ALL = (_MNIST, _FASHION_MNIST, _SYNTHETIC, _COSINES, _HYPERCUBE)
+REGISTRY: dict[str, DatasetSpec] = {spec.name: spec for spec in _ALL}
 NAMES: tuple[str, ...] = tuple(REGISTRY)
 
 

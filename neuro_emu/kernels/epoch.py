@@ -8,6 +8,8 @@ from neuro_emu.kernels.decay import decay_all
 from neuro_emu.kernels.execute import count_rows, execute
 from neuro_emu.kernels.forward import activate, forward
 from neuro_emu.kernels.learn import output_error
+from neuro_emu.kernels.normalise import normalise_all
+from neuro_emu.kernels.outputs import drop, most_owned, softmax
 from neuro_emu.kernels.schedule import end_list, find_active
 from neuro_emu.network.state import FIRST_OVERFLOW
 
@@ -36,6 +38,7 @@ def _forward_all(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> int:
     layers, scratch, activity = fabric.layers, fabric.scratch, fabric.activity
     _load(sample, fabric, samples)
     last = fabric.constants[fb.LAYERS] - 1
+    which = fb.LEARNING_TABLE if samples.learn else fb.TESTING_TABLE
     for k in range(last + 1):
         if k:
             rows = layers[k, fb.ROWS]
@@ -44,7 +47,13 @@ def _forward_all(sample: int, fabric: fb.Fabric, samples: fb.Samples) -> int:
         count_rows(k, k, fb.FORWARDS, fabric)
         activity.totals[k, fb.FORWARDS] += 1
         forward(k, k, layers, fabric.memory, scratch, fabric.constants, activity.events)
-        activate(k, k + 1, layers, fabric.geometry, scratch, activity.events)
+        activate(k, k + 1, which, layers, fabric.geometry, scratch, activity.events)
+        if fabric.constants[fb.DROPOUT] and samples.learn and k < last:
+            drop(k, fabric)
+    if fabric.constants[fb.SOFTMAX] and samples.learn:
+        softmax(fabric)
+    if fabric.constants[fb.HOT] != 1:
+        return most_owned(fabric, samples)
     best = 0
     position = fabric.geometry.position[last]
     for j in range(1, layers[last, fb.UNITS]):
@@ -64,9 +73,9 @@ def _overflowed(events: fb.Int64) -> bool:
 
 @section
 def _finish_write(fabric: fb.Fabric) -> None:
-    """End a written sample or mini-batch: empty its sums, decay weights and feedback when it is time."""
+    """End a written sample or mini-batch: empty its sums, decay weights when it is time."""
     constants, progress = fabric.constants, fabric.memory.progress
-    if constants[fb.BATCH] > 1:
+    if constants[fb.SUMS]:
         for at in range(fabric.memory.gradients.shape[0]):
             fabric.memory.gradients[at] = 0
     progress[fb.WRITES] += 1
@@ -90,7 +99,7 @@ def _learn(label: int, input_stalls: int, full: bool, short: bool, fabric: fb.Fa
     batch.
     """
     constants, progress = fabric.constants, fabric.memory.progress
-    output_error(label, fabric.layers, constants, fabric.scratch, fabric.activity.events)
+    output_error(fabric.layers, constants, fabric.geometry, fabric.scratch, fabric.activity.events)
     progress[fb.SAMPLES] += 1
     mirrors = fabric.mirror.shape[0] > 0
     steps = constants[fb.MIRROR_STEPS] if progress[fb.SAMPLES] % constants[fb.MIRROR_EVERY] == 0 else 0
@@ -98,7 +107,7 @@ def _learn(label: int, input_stalls: int, full: bool, short: bool, fabric: fb.Fa
     for run in range(runs):
         kind = fb.LEARN if run == 0 else fb.APPLY if run == 1 or run == 2 + steps else fb.MIRROR
         writes = kind == fb.APPLY and (full or run != 1)
-        if kind != fb.APPLY or (writes and constants[fb.BATCH] > 1):
+        if kind != fb.APPLY or (writes and constants[fb.SUMS]):
             execute(kind, label, input_stalls, fabric)
         if writes:
             _finish_write(fabric)
@@ -106,6 +115,8 @@ def _learn(label: int, input_stalls: int, full: bool, short: bool, fabric: fb.Fa
             progress[fb.MIRRORED] += 1
         if kind == fb.MIRROR or (writes and not mirrors):
             _decay_feedback(progress[fb.MIRRORED] if mirrors else progress[fb.WRITES], fabric)
+        if writes and constants[fb.NORM_EVERY] and progress[fb.WRITES] % constants[fb.NORM_EVERY] == 0:
+            normalise_all(fabric)
 
 
 @kernel
@@ -120,8 +131,14 @@ def run_block(fabric: fb.Fabric, samples: fb.Samples, start: int, stop: int, fil
     for t in range(start, stop):
         sample = samples.order[t]
         samples.predictions[t] = _forward_all(sample, fabric, samples)
+        if samples.outputs.shape[0]:
+            for c in range(samples.outputs.shape[1]):
+                samples.outputs[t, c] = fabric.scratch.codes[fabric.constants[fb.LAYERS], c]
         if samples.learn:
             fill += 1
+            row = samples.labels[sample] if fabric.constants[fb.HOT] else sample
+            for c in range(fabric.constants[fb.CLASSES]):
+                fabric.scratch.targets[c] = samples.targets[row, c]
             full = fill == batch
             short = not full and bool(samples.flush) and t == stop - 1
             _learn(int(samples.labels[sample]), samples.events.stalls[sample], full, short, fabric)

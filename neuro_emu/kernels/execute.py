@@ -8,6 +8,7 @@ from neuro_emu.kernels.activations import above_rest, list_plane, list_signal, m
 from neuro_emu.kernels.feedback import projected, stored_row, transpose
 from neuro_emu.kernels.forward import activate, forward
 from neuro_emu.kernels.learn import ERROR_EXACT, error_sign, gate, label_row, local_error, project
+from neuro_emu.kernels.momentum import apply_momentum
 from neuro_emu.kernels.schedule import update_stalls
 from neuro_emu.kernels.update import sum_gradient, update
 
@@ -26,7 +27,7 @@ def count_rows(m: int, plane: int, kind: int, fabric: fb.Fabric) -> None:
 
 
 @routine
-def _through(instruction: fb.Int64, label: int, fabric: fb.Fabric) -> None:
+def _through(instruction: fb.Int64, fabric: fb.Fabric) -> None:
     """Send a plane of codes forward through a matrix other than in the forward pass proper."""
     op, k, m, plane = instruction[fb.OP], instruction[fb.LAYER], instruction[fb.MATRIX], instruction[fb.PLANE]
     layers, scratch, events = fabric.layers, fabric.scratch, fabric.activity.events
@@ -41,11 +42,11 @@ def _through(instruction: fb.Int64, label: int, fabric: fb.Fabric) -> None:
     if op == fb.OP_PROJECT_LEARNED:
         projected(instruction, fabric)
         return
-    activate(m, instruction[fb.DETAIL], layers, fabric.geometry, scratch, events)
+    activate(m, instruction[fb.DETAIL], fb.LEARNING_TABLE, layers, fabric.geometry, scratch, events)
     if op == fb.OP_RANDOM_FORWARD:
         list_plane(instruction[fb.DETAIL], k, fabric)
     elif op == fb.OP_LOCAL_ERROR:
-        local_error(instruction, label, layers, fabric.constants, scratch, events)
+        local_error(instruction, layers, fabric.constants, scratch, events)
     else:
         above_rest(instruction, fabric)
 
@@ -80,8 +81,10 @@ def _write(kind: int, instruction: fb.Int64, input_stalls: int, fabric: fb.Fabri
         else:
             lists, active = scratch.lists[plane], scratch.active[plane]
             totals[m, fb.STALLS] += update_stalls(lists, active, constants, scratch.banks)
-    if constants[fb.BATCH] > 1 and kind == fb.LEARN:
+    if constants[fb.SUMS] and kind == fb.LEARN:
         sum_gradient(m, plane, fabric, register)
+    elif constants[fb.MOMENTUM] and kind == fb.APPLY:
+        apply_momentum(m, fabric)
     else:
         update(m, plane, fabric, register, layers[m, fb.TWIN])
 
@@ -103,7 +106,7 @@ def execute(kind: int, label: int, input_stalls: int, fabric: fb.Fabric) -> None
         if op >= fb.OP_UPDATE:
             _write(kind, instruction, input_stalls, fabric)
         elif op >= fb.OP_PROJECT_LEARNED:
-            _through(instruction, label, fabric)
+            _through(instruction, fabric)
         elif op == fb.OP_LABEL_ROW:
             if instruction[fb.MATRIX] < 0:
                 label_row(k, label, instruction[fb.TARGET], layers, fabric.memory, scratch)

@@ -100,13 +100,16 @@ CHUNK = 32
     TWIN,  # matrix that gets the same steps, or −1
     DECAYS,  # 0: never, else one of DECAY_WEIGHTS, DECAY_FEEDBACK
     NOISE,  # amplitude of mirror noise in place of this layer's outputs
+    GAMMA,  # norm of the weights of a neuron; 0: not normalised
     # The learning-rate schedule changes these:
     UPDATE_KIND,
     SHIFT,  # s_k
     SPLIT,  # low bits of the draw that are rounded away first (16-bit kernels)
     LEVELS,  # log2 of the blocks that the lane masks tell apart (16-bit row kernel)
-) = range(25)
-LAYER_COLUMNS = 25
+    VELOCITY_SHIFT,  # s_V
+    STEP_SHIFT,  # s_W
+) = range(28)
+LAYER_COLUMNS = 28
 DECAY_WEIGHTS, DECAY_FEEDBACK = 1, 2
 
 # Entries of the constants, int64 (CONSTANTS,).
@@ -120,7 +123,7 @@ DECAY_WEIGHTS, DECAY_FEEDBACK = 1, 2
     GATED,  # 1: there is an error gate
     ERROR_GATE,  # θ
     DEAD_ZONE,
-    HOT,
+    HOT,  # outputs that are hot for a class; 0: regression
     DELTA_SHIFT,  # e → δ_K
     BATCH,
     STRICT,
@@ -136,8 +139,18 @@ DECAY_WEIGHTS, DECAY_FEEDBACK = 1, 2
     FEEDBACK_DECAY_EVERY,
     MIRROR_EVERY,  # samples
     MIRROR_STEPS,
-) = range(25)
-CONSTANTS = 25
+    SUMS,  # 1: gradients are summed before they are written
+    SQUARED,  # 1: δ_K has the derivative of the outputs in it
+    SOFTMAX,  # 32 less the fractional bits of the outputs; 0: no softmax
+    OUTPUT_HIGH,  # largest output
+    DROPOUT,  # in 256ths
+    MOMENTUM,  # m; 0: none
+    NESTEROV,
+    VELOCITY_LOW,
+    VELOCITY_HIGH,
+    NORM_EVERY,  # updates between two passes; 0: never
+) = range(35)
+CONSTANTS = 35
 
 
 class Memory(NamedTuple):
@@ -145,10 +158,12 @@ class Memory(NamedTuple):
 
     weights: Arena  # flat
     gradients: Int64  # flat, same places; one element when the batch is one sample
+    velocities: Int32  # flat, same places; one element without momentum
     feedback: Int32  # (layers, most rows, widest): fixed feedback matrices
     row_registers: Int64  # (matrices,)
     lane_registers: Int64  # (lanes,)
     noise_registers: Int64  # (hidden layers,)
+    dropout_registers: Int64  # (hidden layers,), or one element
     progress: Int64  # (3,): SAMPLES, WRITES, MIRRORED
     leaps: Int64  # (4, 256): constant, four xorshift steps of each byte
 
@@ -163,7 +178,8 @@ class Geometry(NamedTuple):
     masks: Int64  # (matrices, positions): lane mask of the random word, by position
     masks16: Int16  # (matrices, positions): the same for the high part of a draw, 16-bit kernels
     masks32: Int32  # (matrices, positions): the same for the whole draw, 32-bit kernels
-    tables: Codes  # (matrices, 2, 256) activation, derivative
+    tables: Codes  # (matrices, 3, 256) activation, derivative, activation while testing
+    exponentials: Int64  # (256,) numerators of softmax
 
 
 class Scratch(NamedTuple):
@@ -175,10 +191,12 @@ class Scratch(NamedTuple):
     sums: Int64  # (matrices, positions): z_k by position
     preactivation: Int32  # (matrices, widest)
     signals: Int64  # (registers, widest)
+    targets: Int64  # (classes,): y* of the sample
+    dropped: Int32  # (layers, widest): 1 for dropped neurons
     delta16: Int16  # (positions,)
     delta32: Int32  # (positions,)
     saved: Int64  # (lanes,): lane registers before a write that a twin repeats
-    words: Words  # (widest rows + 8,)
+    words: Words  # (2 · widest rows + 8,)
     codes16: Int16  # (widest column,): input codes of a column-stored layer
     draws: Int32  # (widest column,): draw of each of its rows
     sums16: Int16  # (3, 2, CHUNK): steps and clamped weights by lane, of the three kinds of range
@@ -186,6 +204,9 @@ class Scratch(NamedTuple):
     limits: Int64  # (5,): one layer of the plain update
     banks: Int64  # (2, banks)
 
+
+LEARNING_TABLE, SLOPES, TESTING_TABLE = range(3)
+"""Tables of a layer."""
 
 INDEX, VALUE, RUNS = range(3)
 """Lists of active rows: ascending row numbers; their codes, zero-padded to a multiple of 8; starts of runs."""
@@ -196,11 +217,12 @@ class Activity(NamedTuple):
 
     events: Int64  # (layers, len(TALLIES))
     hits: Int64  # (2, matrices, widest rows): samples in which a row was active; FORWARDS, LEARNED
-    totals: Int64  # (matrices, 6): see below
+    totals: Int64  # (matrices, 7): see below
 
 
-FORWARDS, LEARNED, STALLS, APPLIED, DECAYED, DRIVEN = range(6)
-"""Forward passes, learned samples, their stalls, batches applied, decay passes, forward passes of mirror mode."""
+FORWARDS, LEARNED, STALLS, APPLIED, DECAYED, DRIVEN, NORMALISED = range(7)
+"""Forward passes, learned samples, their stalls, batches applied, decay passes, forward passes of mirror mode, and
+passes of weight normalisation."""
 
 
 class Fabric(NamedTuple):
@@ -239,8 +261,10 @@ class Samples(NamedTuple):
 
     codes: NDArray[Any]  # (samples, inputs) input codes
     labels: NDArray[np.uint8]  # (samples,)
+    targets: Int32  # (labels, classes) target codes of the classes, or in regression (samples, classes)
     events: Events
     order: Int64  # sample numbers in the order of presentation
     predictions: Int64  # (samples in order,), written
+    outputs: Int64  # (samples in order, classes), written; no rows where nobody asks
     learn: int  # 0: inference only
     flush: int  # 1: apply a short batch at the end of the block

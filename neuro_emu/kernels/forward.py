@@ -144,12 +144,12 @@ def forward(
 
 @kernel
 def activate(
-    k: int, target: int, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64
+    k: int, target: int, which: int, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64
 ) -> None:
-    """Q = requantise(z), y = table[q] into plane *target*; q is kept for the derivative."""
+    """Q = requantise(z), y = table[q] into plane *target*, by table *which*; q is kept for the derivative."""
     shift = layers[k, fb.PREACTIVATION_SHIFT]
     position = geometry.position[k]
-    table = geometry.tables[k, 0]
+    table = geometry.tables[k, which]
     sums = scratch.sums[k]
     preactivation = scratch.preactivation[k]
     codes = scratch.codes[target]

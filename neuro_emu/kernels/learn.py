@@ -13,14 +13,16 @@ DELTA_OUTPUT, ERROR_EXACT, FIRST_FREE = 0, 1, 2
 
 
 @kernel
-def output_error(label: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch, events: fb.Int64) -> None:
+def output_error(
+    layers: fb.Int64, constants: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64
+) -> None:
     """E = y* − y_K and δ_K, into their fixed registers."""
     k = constants[fb.LAYERS] - 1
-    codes = scratch.codes[k + 1]
+    codes, slopes, preactivation = scratch.codes[k + 1], geometry.tables[k, fb.SLOPES], scratch.preactivation[k]
     for c in range(constants[fb.CLASSES]):
-        target = constants[fb.HOT] if c == label else 0
-        error = target - int(codes[c])
-        aligned = align(error, constants[fb.DELTA_SHIFT])
+        error = scratch.targets[c] - int(codes[c])
+        slope = int(slopes[table_address(int(preactivation[c]))]) if constants[fb.SQUARED] else 1
+        aligned = align(error * slope, constants[fb.DELTA_SHIFT])
         delta = saturate(aligned, layers[k, fb.DELTA_LOW], layers[k, fb.DELTA_HIGH])
         events[k, DELTA_OVF] += delta != aligned
         scratch.signals[ERROR_EXACT, c] = error
@@ -29,14 +31,13 @@ def output_error(label: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.
 
 @kernel
 def local_error(
-    instruction: fb.Int64, label: int, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch, events: fb.Int64
+    instruction: fb.Int64, layers: fb.Int64, constants: fb.Int64, scratch: fb.Scratch, events: fb.Int64
 ) -> None:
     """δ_L of a local classifier whose outputs lie in plane ``instruction[DETAIL]``, made like δ_K."""
     m = instruction[fb.MATRIX]
     codes = scratch.codes[instruction[fb.DETAIL]]
     for c in range(constants[fb.CLASSES]):
-        target = constants[fb.HOT] if c == label else 0
-        aligned = align(target - int(codes[c]), constants[fb.DELTA_SHIFT])
+        aligned = align(scratch.targets[c] - int(codes[c]), constants[fb.DELTA_SHIFT])
         delta = saturate(aligned, layers[m, fb.DELTA_LOW], layers[m, fb.DELTA_HIGH])
         events[layers[m, fb.HOST], DELTA_OVF] += delta != aligned
         scratch.signals[instruction[fb.TARGET], c] = delta
@@ -75,18 +76,19 @@ def project(instruction: fb.Int64, layers: fb.Int64, memory: fb.Memory, scratch:
 
 @kernel
 def gate(instruction: fb.Int64, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch, events: fb.Int64) -> None:
-    """δ_k = requantise(signal · f′(q)); f′ is one bit for the piecewise-linear activations."""
+    """δ_k = requantise(signal · f′(q)), 0 for dropped neurons; f′ is one bit for piecewise-linear activations."""
     k, source, target, shift = (
         instruction[fb.LAYER],
         instruction[fb.SOURCE],
         instruction[fb.TARGET],
         instruction[fb.ALIGN],
     )
-    slopes = geometry.tables[k, 1]
+    slopes = geometry.tables[k, fb.SLOPES]
     preactivation = scratch.preactivation[k]
     clamped = 0
     for j in range(layers[k, fb.UNITS]):
-        product = scratch.signals[source, j] * int(slopes[table_address(int(preactivation[j]))])
+        kept = 1 - int(scratch.dropped[k, j])
+        product = kept * scratch.signals[source, j] * int(slopes[table_address(int(preactivation[j]))])
         aligned = align(product, shift)
         delta = saturate(aligned, layers[k, fb.DELTA_LOW], layers[k, fb.DELTA_HIGH])
         clamped += delta != aligned

@@ -5,7 +5,17 @@ from __future__ import annotations
 from neuro_emu.jit import kernel
 from neuro_emu.kernels.fabric import Int32, Int64
 from neuro_emu.numerics.modes import SAT
-from neuro_emu.numerics.ops import accumulate, add_step, overflow, round_shift
+from neuro_emu.numerics.ops import (
+    accumulate,
+    add_step,
+    hold_norm,
+    norm_factor,
+    overflow,
+    round_shift,
+    saturate,
+    square_gap,
+    velocity_sum,
+)
 
 
 @kernel
@@ -67,3 +77,48 @@ def decay_row(codes: Int32, words: Int64, settings: Int64) -> None:
     for lane in range(codes.shape[0]):
         step = round_shift(int(codes[lane]), settings[0], settings[1], words[lane])
         codes[lane] = add_step(int(codes[lane]), -step, settings[2], settings[3], settings[4])
+
+
+@kernel
+def velocity_row(velocity: Int32, sums: Int64, words: Int64, settings: Int64) -> None:
+    """V ← SAT(R((1 − 2^-m) V + G · 2^-s_V)) for one row of a group.
+
+    Args:
+        velocity: (lanes,) updated in place.
+        sums: (lanes,) gradients G.
+        words: (lanes,) 32-bit random words.
+        settings: (5,) m, s_V, rounding, lowest and highest velocity.
+
+    """
+    for lane in range(velocity.shape[0]):
+        exact = velocity_sum(int(velocity[lane]), sums[lane], settings[0], settings[1])
+        rounded = round_shift(exact, max(settings[0], settings[1]), settings[2], words[lane])
+        velocity[lane] = saturate(rounded, settings[3], settings[4])
+
+
+@kernel
+def norm_factors(squares: Int64, gamma: int, factors: Int64) -> None:
+    """Γ / sqrt(Σ W²) of each lane, 16 fractional bits; 0 for neurons without weights, which stay as they are."""
+    for lane in range(squares.shape[0]):
+        factors[lane] = norm_factor(gamma, squares[lane]) if squares[lane] else 0
+
+
+@kernel
+def normalise_row(codes: Int32, factors: Int64, short: Int64, words: Int64, settings: Int64) -> None:
+    """Scale one row of a group's weights, keeping account of what the squares are short of.
+
+    Args:
+        codes: (lanes,) updated in place.
+        factors: (lanes,) of :func:`norm_factors`.
+        short: (lanes,) what the rows before are short of, 20 fractional bits; updated.
+        words: (lanes,) 32-bit random words.
+        settings: (4,) Γ, rounding, lowest and highest code.
+
+    """
+    for lane in range(codes.shape[0]):
+        if factors[lane]:
+            exact = int(codes[lane]) * factors[lane]
+            code = round_shift(exact, 16, settings[1], words[lane])
+            code = hold_norm(exact, code, short[lane], settings[0])
+            short[lane] += square_gap(exact, code)
+            codes[lane] = saturate(code, settings[2], settings[3])

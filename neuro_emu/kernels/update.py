@@ -274,7 +274,7 @@ def update_lanes(k: int, source: int, plane: int, fabric: fb.Fabric, register: i
 
 
 @kernel
-def _book(k: int, written: int, result: int, layers: fb.Int64, events: fb.Int64) -> None:
+def book(k: int, written: int, result: int, layers: fb.Int64, events: fb.Int64) -> None:
     """Count what a write did: updates, those whose step was 0, overflows."""
     host, feedback = layers[k, fb.HOST], layers[k, fb.IS_FEEDBACK]
     events[host, FEEDBACK_UPDATES if feedback else UPDATES] += written
@@ -313,7 +313,7 @@ def update(k: int, plane: int, fabric: fb.Fabric, register: int, twin: int) -> N
                 result = update_columns(target, plane, rows, layers, fabric.memory, geometry, scratch)
             else:
                 result = update_rows(target, plane, rows, layers, fabric.memory, geometry, scratch)
-        _book(target, rows * layers[target, fb.UNITS], result, layers, fabric.activity.events)
+        book(target, rows * layers[target, fb.UNITS], result, layers, fabric.activity.events)
 
 
 @kernel

@@ -28,6 +28,7 @@ class MatrixActivity(NamedTuple):
         applied: mini-batches written.
         decayed: decay passes.
         driven: forward passes of mirror mode, every row but the bias row active.
+        normalised: passes of weight normalisation.
 
     """
 
@@ -39,6 +40,7 @@ class MatrixActivity(NamedTuple):
     applied: int
     decayed: int
     driven: int
+    normalised: int = 0
 
 
 def counts_of(chip: Chip, activity: list[MatrixActivity], *, learning: bool) -> Counts:
@@ -61,10 +63,12 @@ def counts_of(chip: Chip, activity: list[MatrixActivity], *, learning: bool) -> 
         steps.forward(matrix, activity[layer.index], layer, Phase.FORWARD, operand)
         if learning and chip.keeps_preactivation(layer):
             counts.add(Phase.FORWARD, layer.index, C.PREACTIVATION_WRITE, samples * layer.units)
+        if learning and chip.learning.dropout and layer is not chip.network.output:
+            counts.add(Phase.FORWARD, layer.index, C.RANDOM_WORD, samples * layer.units)
     if not learning:
         return counts
     output = chip.network.output
-    counts.add(Phase.ERROR, output.index, C.ERROR_WRITE, samples * output.units)
+    steps.output_error(samples)
     is_open = _open_samples(chip, activity)
     for step in chip.plan.steps:
         steps.count(step, samples if step.owner == output.index else is_open)

@@ -8,10 +8,11 @@ import numpy as np
 
 from neuro_emu.machine.counts import Component as C
 from neuro_emu.machine.counts import Counts, Int64, Phase, Port
-from neuro_emu.machine.design import PIPELINE_DRAIN, PROJECT_DRAIN, ZeroInput, transpose_drain
+from neuro_emu.machine.design import PIPELINE_DRAIN, PROJECT_DRAIN, SOFTMAX_DIVIDE, ZeroInput, transpose_drain
 from neuro_emu.machine.matrices import Kind, Matrix
 from neuro_emu.machine.plan import Step
 from neuro_emu.network.layers import DenseLayer
+from neuro_emu.numerics.activations import SOFTMAX
 from neuro_emu.rules import Need
 
 if TYPE_CHECKING:
@@ -77,6 +78,19 @@ class Steps:
             self.counts.add(phase, k, C.OUTPUT_WRITE, n * units)
         if self.chip.has_table(model):
             self.counts.add(phase, k, C.TABLE_READ, n * units)
+
+    def output_error(self, samples: int) -> None:
+        """E and δ_K of training samples, softmax and the output derivative included."""
+        output = self.chip.network.output
+        total = samples * output.units
+        found = {C.ERROR_WRITE: total}
+        if output.activation == SOFTMAX:
+            found |= {C.CYCLES: 2 * total + samples * SOFTMAX_DIVIDE}
+            found |= dict.fromkeys((C.TABLE_READ, C.ADD, C.MAC, C.OUTPUT_WRITE), total)
+        if self.chip.learning.loss == "mse":
+            found |= {C.GATE: total, C.DERIVATIVE_READ: total * self.chip.has_table(output)}
+        for component, count in found.items():
+            self.counts.add(Phase.ERROR, output.index, component, count)
 
     def count(self, step: Step, n: int) -> None:
         """Add *n* executions of a step; those that cost nothing, or are counted as writes, have no method."""

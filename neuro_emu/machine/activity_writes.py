@@ -9,7 +9,7 @@ import numpy as np
 from neuro_emu.machine.activity_steps import bank_accesses, slots_of
 from neuro_emu.machine.counts import Component as C
 from neuro_emu.machine.counts import Counts, Int64, Phase, Port
-from neuro_emu.machine.design import WRITE_DELAY, ZeroInput
+from neuro_emu.machine.design import NORM_DIVIDE, PIPELINE_DRAIN, WRITE_DELAY, ZeroInput
 from neuro_emu.machine.matrices import Kind, Matrix
 from neuro_emu.machine.ports import full_pass_stalls
 from neuro_emu.numerics.modes import Rounding
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _WEIGHTS = (Port.WEIGHT_READ, Port.WEIGHT_WRITE)
 _SUMS = (Port.GRADIENT_READ, Port.GRADIENT_WRITE)
+_VELOCITIES = (Port.VELOCITY_READ, Port.VELOCITY_WRITE)
 
 
 class Writes:
@@ -41,6 +42,7 @@ class Writes:
             one.update(active)
         one.full_passes(active.applied, rows=matrix.rows, applies=True)
         one.full_passes(active.decayed, rows=matrix.rows - matrix.biased, applies=False)
+        one.normalise(active.normalised)
 
 
 class _OneMatrix:
@@ -102,7 +104,7 @@ class _OneMatrix:
         operand = C.ERROR_READ if matrix.kind is Kind.FEEDBACK else C.OUTPUT_READ
         self._add(C.INPUT_READ if matrix.index == 0 else operand, self.groups * (slots - n * matrix.biased))
         total = int(accesses.sum())
-        if chip.learning.batch > 1 and chip.sums_gradients(matrix):
+        if chip.learning.sums and chip.sums_gradients(matrix):
             self._banked(_SUMS, accesses)
             self._add(C.MAC, total * matrix.units)
             return
@@ -123,10 +125,31 @@ class _OneMatrix:
         self._add(C.CYCLES, passes * self.groups * (rows + stalls + WRITE_DELAY))
         self._add(C.STALLS, passes * self.groups * stalls)
         every = np.full(rows, passes, dtype=np.int64)
+        moving = applies and self.chip.has_velocity(self.matrix)
         if applies:
             self._banked(_SUMS, every)
+        if moving:
+            self._banked(_VELOCITIES, every)
+            self._add(C.VELOCITY, passes * rows * self.matrix.units)
         self._stored(every)
         self._add(C.UPDATE, passes * rows * self.matrix.units)
         self._shared(C.SHARED_UPDATE if applies else C.UPDATE, passes * (self.matrix.rows - 1))
+        if self.draws:
+            self._add(C.RANDOM_WORD, passes * rows * self.groups * (1 + moving))
+
+    def normalise(self, passes: int) -> None:
+        """Passes of weight normalisation: squares of all rows but the bias row, then every such row scaled."""
+        if not passes:
+            return
+        rows = self.matrix.rows - 1
+        stalls = full_pass_stalls(rows, self.chip.design.weight_banks)
+        each = 2 * rows + PIPELINE_DRAIN + NORM_DIVIDE + stalls + WRITE_DELAY
+        self._add(C.CYCLES, passes * self.groups * each)
+        self._add(C.STALLS, passes * self.groups * stalls)
+        every = np.full(rows, passes, dtype=np.int64)
+        self._banked((Port.WEIGHT_READ,), every)
+        self._banked(_WEIGHTS, every)
+        for component in (C.MAC, C.SCALE):
+            self._add(component, passes * rows * self.matrix.units)
         if self.draws:
             self._add(C.RANDOM_WORD, passes * rows * self.groups)

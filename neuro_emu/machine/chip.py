@@ -6,38 +6,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from neuro_emu.machine.design import Design, MemoryMacro
+from neuro_emu.machine.learning import Learning
 from neuro_emu.machine.matrices import Kind, Matrix, matrices_of
 from neuro_emu.machine.memories import memories_of
 from neuro_emu.machine.plan import Plan, Vector, plan_of
 from neuro_emu.network.layers import DenseLayer, Network
-from neuro_emu.numerics.activations import LINEAR
+from neuro_emu.numerics.activations import LINEAR, SOFTMAX
 from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
-from neuro_emu.rules import Need, OptionValue, Rule
+from neuro_emu.rules import Need
 
 _TERNARY = Format(True, 2, 0)
-
-
-@dataclass(frozen=True)
-class Decay:
-    """Weight decay in a pass of its own: M −= M · 2^-shift after every ``every`` updates; a schedule of shifts."""
-
-    shift: tuple[tuple[int, int], ...]
-    every: int
-    first_layer: bool = False
-
-    def shift_at(self, epoch: int) -> int:
-        """Shift in *epoch*."""
-        return _at(self.shift, epoch)
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """Schedule of mirror mode: ``steps`` steps of noise ±2^-noise_shift after every ``every`` samples."""
-
-    every: int = 100
-    steps: int = 10
-    noise_shift: int = 1
 
 
 @dataclass(frozen=True)
@@ -55,66 +34,6 @@ class Numerics:
     def accumulator_high(self) -> int:
         """Largest value of an accumulator; the smallest is −high − 1."""
         return (1 << (self.accumulator_bits - 1)) - 1
-
-
-@dataclass(frozen=True)
-class Learning:
-    """What is learned how.
-
-    Attributes:
-        rule: the learning rule of the hidden layers.
-        seed: of every draw.
-        batch: samples summed before an update.
-        error_gate: θ as a code of e; None: no gate.
-        sign_dead_zone: D as a code of e.
-        lr_shift: per layer, pairs (epoch, shift), first epoch 0, ascending.
-        shuffled: whether each epoch has its own order.
-        initial: ``zero`` or ``random`` weights at the start.
-        initial_output: whether the output layer is random too.
-        feedback_source: ``random``, ``sign`` or ``lfsr``.
-        feedback_range: ``full`` or ``kaiming``, of fixed matrices.
-        learned_range: the same of learned ones.
-        options: the rule's own settings, as pairs; defaults are left out.
-        feedback_lr_shift: schedule of learned feedback matrices without twin.
-        weight_decay: of W_k, and of their twins.
-        feedback_decay: of learned feedback matrices without twin.
-        mirror: schedule of mirror mode.
-
-    """
-
-    rule: Rule
-    seed: int
-    batch: int
-    error_gate: int | None
-    sign_dead_zone: int
-    lr_shift: tuple[tuple[tuple[int, int], ...], ...]
-    shuffled: bool
-    initial: str
-    initial_output: bool
-    feedback_source: str
-    feedback_range: str
-    learned_range: str = "kaiming"
-    options: tuple[tuple[str, OptionValue], ...] = ()
-    feedback_lr_shift: tuple[tuple[int, int], ...] = ((0, 0),)
-    weight_decay: Decay | None = None
-    feedback_decay: Decay | None = None
-    mirror: Mirror = Mirror()
-
-    def shift_at(self, layer: int, epoch: int) -> int:
-        """lr_shift of *layer* in *epoch*."""
-        return _at(self.lr_shift[layer], epoch)
-
-    def feedback_shift_at(self, epoch: int) -> int:
-        """feedback_lr_shift in *epoch*."""
-        return _at(self.feedback_lr_shift, epoch)
-
-    def option(self, name: str) -> OptionValue:
-        """Value of one of the rule's own options."""
-        return dict(self.options).get(name, self.rule.options[name].default)
-
-
-def _at(schedule: tuple[tuple[int, int], ...], epoch: int) -> int:
-    return [shift for first, shift in schedule if first <= epoch][-1]
 
 
 @dataclass(frozen=True)
@@ -142,7 +61,12 @@ class Chip:
     def plan(self) -> Plan:
         """What the rule asks of this chip."""
         sizes = (self.network.inputs, *(layer.units for layer in self.network.layers))
-        return plan_of(self.learning.rule, sizes, dict(self.learning.options), self.training_order)
+        return plan_of(self.learning.rule, sizes, dict(self.learning.options), self.training_order, self.labels)
+
+    @property
+    def labels(self) -> int:
+        """Classes of the samples: as many as outputs, or fewer with N-hot targets."""
+        return self.learning.targets.labels or self.network.classes
 
     @cached_property
     def matrices(self) -> tuple[Matrix, ...]:
@@ -177,20 +101,43 @@ class Chip:
 
     def shift_of(self, matrix: Matrix, epoch: int) -> int:
         """Update shift of any learning matrix in *epoch* (docs/numerics.md, section 6); 0 for fixed ones."""
-        layers, k, output = self.network.layers, matrix.layer, self.network.output
-        if matrix.kind is Kind.WEIGHTS:
-            return self.update_shift(layers[k], epoch)
-        if matrix.kind is Kind.TWIN:
-            return self.update_shift(layers[k + 1], epoch)
-        rate = self.learning.shift_at(output.index, epoch)
-        if matrix.kind is Kind.CLASSIFIER:
-            return output.delta.frac + layers[k].output.frac - output.weight.frac + rate
         if matrix.kind is Kind.FORWARD:
             return 0
-        return self.feedback_shift(k) + self.learning.feedback_shift_at(epoch)
+        return self.gradient_frac(matrix) - matrix.format.frac + self.rate_of(matrix, epoch)
+
+    def velocity_shifts(self, matrix: Matrix, epoch: int) -> tuple[int, int]:
+        """s_V and s_W of a matrix that learns with momentum (docs/numerics.md, section 6)."""
+        assert self.learning.momentum
+        frac = self.learning.momentum.velocity.frac
+        return self.gradient_frac(matrix) - frac, frac - matrix.format.frac + self.rate_of(matrix, epoch)
+
+    def has_velocity(self, matrix: Matrix) -> bool:
+        """Whether *matrix* has velocities of its own; a twin takes the steps of its weights."""
+        return self.learning.momentum is not None and self.sums_gradients(matrix)
+
+    def rate_of(self, matrix: Matrix, epoch: int) -> int:
+        """lr_shift of any learning matrix in *epoch*."""
+        learning, k = self.learning, matrix.layer
+        if matrix.kind is Kind.FEEDBACK:
+            return learning.feedback_shift_at(epoch)
+        if matrix.kind is Kind.CLASSIFIER:
+            return learning.shift_at(self.network.output.index, epoch)
+        return learning.shift_at(k + 1 if matrix.kind is Kind.TWIN else k, epoch)
+
+    def gradient_frac(self, matrix: Matrix) -> int:
+        """Fractional bits of the products that update a matrix."""
+        layers, k, output = self.network.layers, matrix.layer, self.network.output
+        if matrix.kind is Kind.CLASSIFIER:
+            return output.delta.frac + layers[k].output.frac
+        if matrix.kind is Kind.FEEDBACK:
+            storage = layers[k].feedback
+            assert storage is not None
+            return self.feedback_shift(k) + storage.frac
+        layer = layers[k + 1 if matrix.kind is Kind.TWIN else k]
+        return layer.delta.frac + layer.input.frac
 
     def feedback_shift(self, k: int) -> int:
-        """f_s + f_a − f_B of the learned feedback matrix B_k without twin; 0 if nothing updates it."""
+        """f_s + f_a − f_B of the learned feedback matrix B_k without twin."""
         storage = self.network.layers[k].feedback
         assert storage is not None
         found = [s for s in self.plan.steps + self.plan.mirror if s.op == "learn_feedback" and s.layer == k]
@@ -229,7 +176,7 @@ class Chip:
     @staticmethod
     def has_table(layer: DenseLayer) -> bool:
         """Whether activation and derivative need a ROM."""
-        return layer.activation not in LINEAR
+        return layer.activation not in (*LINEAR, SOFTMAX)
 
     def keeps_preactivation(self, layer: DenseLayer) -> bool:
         """Whether q of a hidden layer must be buffered because its update waits for the error."""

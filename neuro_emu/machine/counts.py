@@ -45,6 +45,8 @@ class Component(IntEnum):
     ADD = 19
     POOL = 20
     RANDOM_READ = 21
+    VELOCITY = 22
+    SCALE = 23
 
 
 class Port(IntEnum):
@@ -54,6 +56,8 @@ class Port(IntEnum):
     WEIGHT_WRITE = 1
     GRADIENT_READ = 2
     GRADIENT_WRITE = 3
+    VELOCITY_READ = 4
+    VELOCITY_WRITE = 5
 
 
 class Counts:

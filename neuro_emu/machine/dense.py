@@ -14,11 +14,14 @@ from neuro_emu.machine.ports import full_pass_stalls
 
 
 def dense_counts(chip: Chip) -> tuple[Counts, int]:
-    """Return counts and the training samples that they are over, all rows active, without mini-batches and decay.
+    """Return counts and the training samples that they are over, all rows active.
+
+    Mini-batches, momentum, decay and normalisation are left out.
 
     Rules with a mirror mode are counted over one period of its schedule.
     """
-    chip = replace(chip, learning=replace(chip.learning, batch=1, weight_decay=None, feedback_decay=None))
+    plain = replace(chip.learning, batch=1, weight_decay=None, feedback_decay=None, momentum=None, weight_norm=None)
+    chip = replace(chip, learning=plain)
     mirror = chip.learning.mirror
     samples, steps = (mirror.every, mirror.steps) if chip.learning.rule.mirror else (1, 0)
     activity = [_activity(chip, matrix, samples, steps) for matrix in chip.matrices]

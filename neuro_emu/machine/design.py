@@ -14,6 +14,12 @@ PIPELINE_DRAIN = 2
 PROJECT_DRAIN = 3
 """As :data:`PIPELINE_DRAIN`, and one cycle to requantise."""
 
+SOFTMAX_DIVIDE = 32
+"""Cycles of the serial divider that makes the reciprocal of softmax: a bit of the quotient a cycle."""
+
+NORM_DIVIDE = 64
+"""Cycles of the serial root and division of weight normalisation, in all lanes at once: a bit of the result a cycle."""
+
 
 def transpose_drain(lanes: int) -> int:
     """As :data:`PROJECT_DRAIN`, and a pipeline stage for each level of the adder tree across the lanes."""

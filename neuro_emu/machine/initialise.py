@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from neuro_emu.kernels.plain import norm_factors, normalise_row
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.matrices import Kind, Matrix
 from neuro_emu.network.layers import DenseLayer
 from neuro_emu.network.state import ChipState, Int32
 from neuro_emu.numerics import words
+from neuro_emu.numerics.formats import Format
+from neuro_emu.numerics.modes import Rounding
 from neuro_emu.rules import Need
 
 
@@ -20,13 +23,26 @@ def initial_state(chip: Chip) -> ChipState:
     return ChipState(
         weights=[_weights(chip, layer) for layer in layers],
         feedback=[_feedback(chip, layer) for layer in chip.network.hidden],
-        gradients=[_sums(chip, matrix) for matrix in chip.matrices] if learning.batch > 1 else [],
+        gradients=[_sums(chip, matrix) for matrix in chip.matrices] if learning.sums else [],
         row_registers=np.array([_register(chip, matrix) for matrix in chip.matrices], dtype=np.int64),
         lane_registers=words.lane_register_seeds(learning.seed, chip.design.lanes),
         forward=[_forward(chip, layer) for layer in chip.network.hidden],
         classifiers=[_classifier(chip, layer) for layer in chip.network.hidden],
         noise_registers=_noise(chip),
+        dropout_registers=_dropout(chip),
+        velocities=[_velocity(chip, matrix) for matrix in chip.matrices] if learning.momentum else [],
     )
+
+
+def _dropout(chip: Chip) -> NDArray[np.int64]:
+    hidden = chip.network.hidden if chip.learning.dropout else ()
+    seeds = [words.word(chip.learning.seed, words.TAG_DROPOUT, layer.index) or 1 for layer in hidden]
+    return np.array(seeds, dtype=np.int64)
+
+
+def _velocity(chip: Chip, matrix: Matrix) -> Int32:
+    shape = (matrix.rows, matrix.units) if chip.sums_gradients(matrix) else (0, 0)
+    return np.zeros(shape, dtype=np.int32)
 
 
 def _noise(chip: Chip) -> NDArray[np.int64]:
@@ -80,6 +96,24 @@ def _weights(chip: Chip, layer: DenseLayer) -> Int32:
 
 
 def _feedback(chip: Chip, layer: DenseLayer) -> Int32:
+    codes, norm = _drawn_feedback(chip, layer), chip.learning.weight_norm
+    if norm and norm.feedback and not chip.plan.feedback[layer.index].learned and codes.size:
+        assert layer.feedback is not None
+        _normalise(codes, norm.code(layer.feedback), layer.feedback)
+    return codes
+
+
+def _normalise(codes: Int32, gamma: int, storage: Format) -> None:
+    """Bring every column of a fixed matrix to the norm *gamma*, rounding to nearest."""
+    units = codes.shape[1]
+    factors, short, words_ = np.zeros((3, units), dtype=np.int64)
+    norm_factors((codes.astype(np.int64) ** 2).sum(axis=0), gamma, factors)
+    settings = np.array([gamma, Rounding.RND.code, storage.low, storage.high])
+    for row in codes:
+        normalise_row(row, factors, short, words_, settings)
+
+
+def _drawn_feedback(chip: Chip, layer: DenseLayer) -> Int32:
     assert layer.feedback is not None
     learning, k, storage, use = chip.learning, layer.index, layer.feedback, chip.plan.feedback[layer.index]
     rows = use.rows

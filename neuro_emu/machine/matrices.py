@@ -73,11 +73,22 @@ def delta_bound(chip: Chip, layer: DenseLayer) -> int:
     """Largest |δ| of a layer: its format, or for the output layer what e can reach."""
     if layer is not chip.network.output:
         return layer.delta.magnitude
-    error = max(chip.network.hot, layer.output.high)
+    error = error_bound(chip)
     shift = layer.output.frac - layer.delta.frac
+    if chip.learning.loss == "mse":
+        error *= layer.derivative.magnitude
+        shift += layer.derivative.frac
     if shift < 0:
         return min(layer.delta.magnitude, error * (1 << -shift))
     return min(layer.delta.magnitude, (2 * error + (1 << shift)) // (1 << (shift + 1)))  # nearest, as `align`
+
+
+def error_bound(chip: Chip) -> int:
+    """Largest |e| = |y* − y| of an output."""
+    output, regression = chip.network.output.output, chip.learning.targets.regression
+    if chip.learning.loss != "mse":
+        return max(chip.network.hot, output.high)  # outputs and targets are not negative
+    return (output.high - output.low) if regression else max(chip.network.hot - output.low, output.high)
 
 
 def matrices_of(chip: Chip) -> tuple[Matrix, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from neuro_emu.machine.design import MemoryMacro
 from neuro_emu.machine.matrices import Kind, Matrix
+from neuro_emu.numerics.activations import SOFTMAX
 from neuro_emu.rules import Need
 
 if TYPE_CHECKING:
@@ -34,17 +35,20 @@ def _error_buffer(chip: Chip) -> MemoryMacro:
 
 def _banked(chip: Chip, name: str, matrix: Matrix, holds: str) -> list[MemoryMacro]:
     """Return a matrix in banks, and its mini-batch sums if it has some."""
-    lanes, banks, batch = chip.design.lanes, chip.design.weight_banks, chip.learning.batch
+    lanes, banks, learning = chip.design.lanes, chip.design.weight_banks, chip.learning
     groups = chip.design.groups(matrix.units)
     words = -(-groups * matrix.rows // banks)
     padding = 100 - 100 * matrix.units // (groups * lanes)
     holds += f"; {padding} % padding" if padding else ""
     macros = [MemoryMacro(f"{name}[{matrix.layer}]", words, lanes * matrix.format.bits, banks, "1RW", holds)]
-    summed = chip.sums_gradients(matrix)
-    if batch > 1 and summed:
-        bits = (batch * matrix.lane * matrix.code).bit_length() + 1
-        sums = "gradients" if matrix.kind is Kind.WEIGHTS else f"{name}_gradients"
-        macros.append(MemoryMacro(f"{sums}[{matrix.layer}]", words, lanes * bits, banks, "1RW", "mini-batch sums G"))
+    own = "" if matrix.kind is Kind.WEIGHTS else f"{name}_"
+    if learning.sums and chip.sums_gradients(matrix):
+        bits = (learning.batch * matrix.lane * matrix.code).bit_length() + 1
+        sums = f"{own}gradients[{matrix.layer}]"
+        macros.append(MemoryMacro(sums, words, lanes * bits, banks, "1RW", "mini-batch sums G"))
+    if learning.momentum and chip.has_velocity(matrix):
+        bits, speeds = learning.momentum.velocity.bits, f"{own}velocities[{matrix.layer}]"
+        macros.append(MemoryMacro(speeds, words, lanes * bits, banks, "1RW", "velocities V"))
     return macros
 
 
@@ -61,13 +65,20 @@ def _of_layer(chip: Chip, layer: DenseLayer) -> list[MemoryMacro]:
         macros.append(MemoryMacro(f"deltas[{k}]", layer.units, layer.delta.bits, 1, "1R1W", kept))
     if chip.has_table(layer):
         macros.append(MemoryMacro(f"table[{k}]", 256, layer.output.bits, 1, "ROM", f"{layer.activation}"))
-        if layer is not chip.network.output and chip.gates(layer):
-            macros.append(MemoryMacro(f"derivative[{k}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′"))
+        squared = layer is chip.network.output and chip.learning.loss == "mse"
+        if squared or (layer is not chip.network.output and chip.gates(layer)):
+            macros.append(_derivative(layer))
+    if layer.activation == SOFTMAX:
+        macros.append(MemoryMacro("exponential", 256, 16, 1, "ROM", "numerators of softmax"))
     if layer is not chip.network.output and plan.forward[k]:
         words = chip.design.groups(layer.units) * plan.forward[k]
         holds = "C, fixed random forward weights"
         macros.append(MemoryMacro(f"random_forward[{k}]", words, lanes * layer.weight.bits, 1, "ROM", holds))
     return macros
+
+
+def _derivative(layer: DenseLayer) -> MemoryMacro:
+    return MemoryMacro(f"derivative[{layer.index}]", 256, layer.derivative.bits, 1, "ROM", f"{layer.activation}′")
 
 
 def _feedback(chip: Chip, layer: DenseLayer) -> list[MemoryMacro]:

@@ -91,6 +91,7 @@ class _Planner:
     sizes: tuple[int, ...]
     options: Mapping[str, OptionValue]
     plan: Plan
+    labels: int
     owner: int = 0
     mirroring: bool = False
     made: dict[tuple[object, ...], Vector] = field(default_factory=dict)
@@ -166,7 +167,7 @@ class _Planner:
     def label_row(self, k: int) -> Vector:
         """See :class:`Datapath`."""
         self._hidden("label_row", k)
-        self._feeds(k, self.size(self.last))
+        self._feeds(k, self.labels)
         return self._make("label_row", k, self.size(k))
 
     def error(self) -> Vector:
@@ -345,7 +346,9 @@ def _ask(rule: Rule, body: Learn, datapath: Datapath[Vector], k: int) -> None:
         raise RuleError(f"rule {rule.name} fails on layer {k} while it is asked what it needs: {what}") from error
 
 
-def plan_of(rule: Rule, sizes: tuple[int, ...], options: Mapping[str, OptionValue], order: tuple[int, ...]) -> Plan:
+def plan_of(
+    rule: Rule, sizes: tuple[int, ...], options: Mapping[str, OptionValue], order: tuple[int, ...], labels: int = 0
+) -> Plan:
     """Let *rule* ask for everything it wants of a chip.
 
     Args:
@@ -353,6 +356,7 @@ def plan_of(rule: Rule, sizes: tuple[int, ...], options: Mapping[str, OptionValu
         sizes: inputs, then neurons of each layer.
         options: values of its own options; defaults for those left out.
         order: layers in the order in which they learn.
+        labels: classes of the samples; 0: as many as outputs.
 
     Raises:
         RuleError: if it asks for what the chip does not offer.
@@ -360,7 +364,7 @@ def plan_of(rule: Rule, sizes: tuple[int, ...], options: Mapping[str, OptionValu
     """
     hidden = len(sizes) - 2
     plan = Plan([], [], [Feedback() for _ in range(hidden)], [0] * hidden, [False] * hidden, [False] * (hidden + 1))
-    planner = _Planner(rule, sizes, options, plan)
+    planner = _Planner(rule, sizes, options, plan, labels or sizes[-1])
     datapath: Datapath[Vector] = planner
     chunks: list[list[Step]] = []
     for k in order:

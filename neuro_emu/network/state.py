@@ -27,6 +27,8 @@ class ChipState:
         forward: C_k (rows, n_k) of each hidden layer, fixed random forward weights; (0, n_k) without.
         classifiers: L_k (n_k + 1, classes) of each hidden layer; (0, classes) without.
         noise_registers: (hidden layers,) 32-bit register of the noise of mirror mode.
+        dropout_registers: (hidden layers,) 32-bit register that says who is dropped; empty without dropout.
+        velocities: V of each matrix of the chip, in its shape; empty for those without one, no entry without momentum.
         samples: trained on so far.
         updates: samples, or mini-batches, written so far.
         mirrored: mirror steps so far.
@@ -43,6 +45,8 @@ class ChipState:
     forward: list[Int32] = field(default_factory=list)
     classifiers: list[Int32] = field(default_factory=list)
     noise_registers: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    dropout_registers: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    velocities: list[Int32] = field(default_factory=list)
     samples: int = 0
     updates: int = 0
     mirrored: int = 0
@@ -60,6 +64,8 @@ class ChipState:
             forward=[c.copy() for c in self.forward],
             classifiers=[w.copy() for w in self.classifiers],
             noise_registers=self.noise_registers.copy(),
+            dropout_registers=self.dropout_registers.copy(),
+            velocities=[v.copy() for v in self.velocities],
             samples=self.samples,
             updates=self.updates,
             mirrored=self.mirrored,

@@ -9,7 +9,10 @@ LINEAR = ("hard_tanh", "relu", "identity")
 
 NAMES = (*LINEAR, "tanh", "sigmoid", "tanh_relu")
 
+SOFTMAX = "softmax"
+"""Of the output layer alone: no function of one neuron, so it has no table of outputs and no derivative."""
+
 
 def derivative_format(name: str) -> Format:
     """Return the format of f′: one bit for the piecewise-linear activations, else ``u8f8``."""
-    return Format(False, 1, 0) if name in LINEAR else Format(False, 8, 8)
+    return Format(False, 1, 0) if name in (*LINEAR, SOFTMAX) else Format(False, 8, 8)

@@ -101,6 +101,63 @@ def noise_code(word: int, amplitude: int) -> int:
 
 
 @scalar_op
+def dropped(word: int, threshold: int) -> bool:
+    """Whether the top 8 bits of a 32-bit random word are below *threshold* (0…255): a probability in 256ths."""
+    return word >> 24 < threshold
+
+
+@scalar_op
+def reciprocal(total: int) -> int:
+    """Return 2^32 / *total*, rounded down (one less for powers of two): softmax multiplies with it."""
+    return 0xFFFFFFFF // total
+
+
+@scalar_op
+def velocity_sum(velocity: int, gradient: int, decay: int, shift: int) -> int:
+    """(1 − 2^-*decay*) · velocity + gradient · 2^-*shift*, exact, with max(decay, shift) more fractional bits."""
+    more = max(decay, shift)
+    return (velocity << more) - (velocity << (more - decay)) + (gradient << (more - shift))
+
+
+@scalar_op
+def root(code: int) -> int:
+    """Return the integer square root of *code*, 0 … 2^62 − 1, bit by bit."""
+    result = 0
+    for bit in range(30, -1, -1):
+        trial = result | (1 << bit)
+        if trial * trial <= code:
+            result = trial
+    return result
+
+
+@scalar_op
+def norm_factor(gamma: int, squares: int) -> int:
+    """Return gamma / sqrt(*squares*) with 16 fractional bits; the root has 8, *squares* is positive."""
+    norm = root(squares << 16)
+    return ((gamma << 24) + (norm >> 1)) // norm
+
+
+@scalar_op
+def square_gap(exact: int, code: int) -> int:
+    """Square of *exact* (16 fractional bits) less the square of *code*, with 20 fractional bits."""
+    scaled = exact >> 6
+    return scaled * scaled - (code << 10) * (code << 10)
+
+
+@scalar_op
+def hold_norm(exact: int, code: int, short: int, gamma: int) -> int:
+    """Return *code*, or the other neighbour of *exact* where squares would stray by more than half a code of norm.
+
+    *short* is what the squares of the rows before are short of, with 20 fractional bits.
+    """
+    gap = short + square_gap(exact, code)
+    other = 2 * (exact >> 16) + 1 - code
+    if abs(gap) <= gamma << 20 or exact & 0xFFFF == 0:
+        return code
+    return other if abs(short + square_gap(exact, other)) < abs(gap) else code
+
+
+@scalar_op
 def bank_of(address: int, banks: int) -> int:
     """Return the SRAM bank of a row address; *banks* is a power of two."""
     return address & (banks - 1)

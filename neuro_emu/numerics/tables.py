@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro_emu.numerics.activations import derivative_format
+from neuro_emu.numerics.activations import SOFTMAX, derivative_format
 from neuro_emu.numerics.formats import Format
 
 ENTRIES = 256
@@ -60,8 +60,18 @@ def _values(frac: int) -> list[Fraction]:
     return [Fraction(q if q < ENTRIES // 2 else q - ENTRIES, 1 << frac) for q in range(ENTRIES)]
 
 
+def exponential_table(frac: int) -> NDArray[np.int64]:
+    """Codes (256,) of exp(−d · 2^-frac) in u16f16, d = 0 … 255: the numerators of softmax."""
+    storage = Format(False, 16, 16)
+    with localcontext(Context(prec=_DIGITS)):
+        values = [Fraction((-(Decimal(d) / (1 << frac))).exp()) for d in range(ENTRIES)]
+    return np.array([storage.quantise(value) for value in values], dtype=np.int64)
+
+
 @cache
 def _codes(name: str, frac: int, output: Format, derivative: bool) -> tuple[int, ...]:
+    if name == SOFTMAX:
+        return (0,) * ENTRIES
     function = _derivative if derivative else _activation
     return tuple(output.quantise(function(name, v)) for v in _values(frac))
 

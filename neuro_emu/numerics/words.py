@@ -15,6 +15,7 @@ from neuro_emu.numerics.formats import Format
 
 TAG_WEIGHT, TAG_FEEDBACK, TAG_ORDER, TAG_ROW_WORD, TAG_FEEDBACK_LFSR = 1, 2, 3, 4, 5
 TAG_FEEDBACK_WORD, TAG_FORWARD, TAG_NOISE, TAG_CLASSIFIER_WORD = 6, 7, 8, 9
+TAG_DROPOUT, TAG_HOT = 10, 11
 GOLDEN_32 = 0x9E3779B9
 
 U64 = NDArray[np.uint64]
@@ -61,10 +62,10 @@ def kaiming_amplitude(storage: Format, fan: int) -> int:
     return min(isqrt(6 * 4**storage.frac // fan), storage.high)
 
 
-def sample_order(seed: int, epoch: int, samples: int) -> Int:
-    """Fisher–Yates shuffle of 0 … samples − 1 for one epoch."""
+def sample_order(seed: int, epoch: int, samples: int, tag: int = TAG_ORDER) -> Int:
+    """Fisher–Yates shuffle of 0 … samples − 1 for one epoch, or with another *tag* for another purpose."""
     top = np.arange(samples - 1, 0, -1, dtype=np.uint64)
-    picks = (uniform_words(seed, TAG_ORDER, epoch, top, 0) * (top + np.uint64(1))) >> np.uint64(32)
+    picks = (uniform_words(seed, tag, epoch, top, 0) * (top + np.uint64(1))) >> np.uint64(32)
     order = list(range(samples))
     for i, j in zip(top.tolist(), picks.tolist(), strict=True):
         order[i], order[j] = order[j], order[i]

@@ -13,6 +13,7 @@ _SERIES = (
     ("validation_accuracy", "validation", "#b45309", "6 3"),
     ("train_accuracy", "while learning", "#4b7f3f", "2 3"),
 )
+_LOSSES = (("test_loss", "test", "#0b5cad", ""), ("validation_loss", "validation", "#b45309", "6 3"))
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2933 }
   .title { font-size: 16px; font-weight: 600 }
@@ -28,11 +29,15 @@ STYLE = """
 
 
 def learning_curves(metrics: dict[str, Any]) -> str:
-    """Return accuracy in percent over epochs: test, validation where there is one, and while learning."""
+    """Return accuracy in percent (regression: mean squared error) over epochs.
+
+    Test, validation where there is one, and while learning.
+    """
     epochs = metrics["epochs"]
-    shown = [s for s in _SERIES if epochs[0][s[0]] is not None]
+    regression = "test_loss" in metrics
+    shown = [s for s in (_LOSSES if regression else _SERIES) if epochs[0][s[0]] is not None]
     values = [e[key] for e in epochs for key, *_ in shown]
-    ticks = _ticks(min(values), max(values))
+    ticks = _ticks(min(values), max(values), 1e-6 if regression else 0.5)
     low, high = ticks[0], ticks[-1]
 
     def x(epoch: float) -> float:
@@ -51,32 +56,34 @@ def learning_curves(metrics: dict[str, Any]) -> str:
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
         )
         parts += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{colour}"/>' for px, py in points]
-        text = f"{label} {epochs[-1][key]:.2f} %"
+        text = f"{label} {epochs[-1][key]:.3g}" if regression else f"{label} {epochs[-1][key]:.2f} %"
         parts.append(f'<text x="{_WIDTH - _RIGHT + 10}" y="{end + 4:.1f}" style="fill: {colour}">{escape(text)}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def _frame(metrics: dict[str, Any]) -> str:
     title = f"{metrics['name']}: {metrics['network']}, {metrics['rule']}, seed {metrics['seed']}"
-    last = metrics["epochs"][-1]["test_accuracy"]
+    last, error = metrics["epochs"][-1]["test_accuracy"], metrics.get("test_loss")
+    told = f"{last:.2f} % on the test set" if error is None else f"error {error:.3g} on the test set"
+    axis = "accuracy in percent, by epoch" if error is None else "mean squared error, by epoch"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"'
-        f" aria-label={quoteattr(f'{title}: {last:.2f} % on the test set')}>\n"
+        f" aria-label={quoteattr(f'{title}: {told}')}>\n"
         f"<style>{STYLE}</style>\n"
         f'<rect class="paper" width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>\n'
         f'<text class="title" x="{_LEFT}" y="26">{escape(title)}</text>\n'
-        f'<text x="{_LEFT}" y="44">accuracy in percent, by epoch</text>'
+        f'<text x="{_LEFT}" y="44">{axis}</text>'
     )
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers that enclose [low, high], four to eight of them."""
-    span = max(high - low, 0.5)
-    step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if span / s <= 6)
+def _ticks(low: float, high: float, least: float = 0.5) -> list[float]:
+    """Round numbers that enclose [low, high], a span of at least *least*; four to eight of them."""
+    span = max(high - low, least)
+    step = next(s * 10.0**p for p in range(-7, 3) for s in (1, 2, 5) if span / (s * 10.0**p) <= 6)
     first = int(low / step) * step
     ticks = [first]
     while ticks[-1] < high:
-        ticks.append(round(ticks[-1] + step, 6))
+        ticks.append(round(ticks[-1] + step, 9))
     if len(ticks) > 1:
         return ticks
     return [first - step, first] if first >= 100 else [first, first + step]

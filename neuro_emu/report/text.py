@@ -39,6 +39,14 @@ def _headline(run: Run) -> str:
         parts.append(f"dead zone {learning.sign_dead_zone}")
     if learning.batch > 1:
         parts.append(f"batch {learning.batch}")
+    if learning.momentum:
+        parts.append("nesterov" if learning.momentum.nesterov else "momentum")
+    if learning.adam:
+        parts.append("adam")
+    if learning.weight_norm:
+        parts.append(f"weight norm {learning.weight_norm.gamma:g}")
+    if learning.dropout:
+        parts.append(f"dropout {learning.dropout / 256:.0%}")
     formats = " / ".join(str(layer.weight) for layer in run.experiment.chip.network.layers)
     numerics = run.experiment.chip.numerics
     weights = "float64" if m["datapath"] == "float" else f"{formats} {numerics.update_rounding.value}"
@@ -47,19 +55,33 @@ def _headline(run: Run) -> str:
 
 def _accuracy(m: dict[str, Any]) -> list[str]:
     last = m["epochs"][-1]
-    best = max(m["epochs"], key=lambda e: e["test_accuracy"])
-    lines = [f"test accuracy     {m['test_accuracy']:.2f} % after {_plural(len(m['epochs']), 'epoch')}"]
+    key, sign, name = ("test_loss", -1, "test error") if "test_loss" in m else ("test_accuracy", 1, "test accuracy")
+    best = max(m["epochs"], key=lambda e: sign * e[key])
+    lines = [f"{name:18}{quality(m)} after {_plural(len(m['epochs']), 'epoch')}"]
     if best is not last:
-        lines[0] += f" (best {best['test_accuracy']:.2f} % in epoch {best['epoch'] + 1})"
-    if m["validation_accuracy"] is not None:
-        lines.append(f"validation        {m['validation_accuracy']:.2f} %")
-    lines.append(f"while learning    {last['train_accuracy']:.2f} % of the last epoch's samples, before each update")
+        lines[0] += f" (best {quality(best)} in epoch {best['epoch'] + 1})"
+    held_out = key.replace("test", "validation")
+    if m[held_out] is not None:
+        lines.append(f"validation        {quality({key: m[held_out]})}")
+    if last["train_accuracy"] is not None:
+        lines.append(
+            f"while learning    {last['train_accuracy']:.2f} % of the last epoch's samples, before each update"
+        )
     angles = [f"{angle:.1f}°" if angle is not None else "-" for angle in m["feedback_angles"]]
     if any(angle is not None for angle in m["feedback_angles"]):
         lines.append(
             f"feedback          {', '.join(angles)} between B and the transposed weights above, by hidden layer"
         )
     return lines
+
+
+def quality(record: dict[str, Any]) -> str:
+    """Return what a record says of the test samples: accuracy or, in regression, mean squared error; with deviation."""
+    if "test_loss" in record:
+        deviation = record.get("test_loss_sd")
+        return f"{record['test_loss']:.3g}" + (f" ± {deviation:.2g}" if deviation is not None else "") + " mean squared"
+    deviation = record.get("test_accuracy_sd")
+    return f"{record['test_accuracy']:.2f}" + (f" ± {deviation:.2f}" if deviation is not None else "") + " %"
 
 
 def _plural(count: int, word: str) -> str:
@@ -116,6 +138,7 @@ def _accesses(m: dict[str, Any]) -> list[str]:
 
 
 _NOT_ACCESSES = {"cycles", "stalls", "mac", "gate", "update", "random_word", "shared_update", "add", "pool"}
+_NOT_ACCESSES |= {"velocity", "scale"}
 
 
 def _access_row(name: str, *cells: str) -> str:

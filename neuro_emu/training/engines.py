@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from neuro_emu.datapath.fast import FastDatapath
 from neuro_emu.datapath.floating import FloatDatapath
 from neuro_emu.datapath.traced import TracedDatapath
 from neuro_emu.errors import OverflowDetected
+from neuro_emu.kernels.fabric import Samples
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.counts import Counts
 from neuro_emu.network.state import FIRST_OVERFLOW, TALLIES, ChipState, Tally
@@ -37,6 +39,10 @@ class Engine(Protocol):
 
     def infer(self, codes: Codes) -> Int64:
         """Return the prediction for each of *codes* (samples, inputs)."""
+        ...
+
+    def outputs(self, codes: Codes) -> NDArray[Any]:
+        """Return y_K (samples, outputs) for each of *codes*, as codes or as values."""
         ...
 
     def state(self) -> ChipState | None:
@@ -73,16 +79,21 @@ def _refuse_overflow(chip: Chip, tally: Tally, when: str) -> None:
 class FastEngine:
     """The compiled datapath."""
 
-    def __init__(self, chip: Chip, state: ChipState, codes: Codes, labels: Labels) -> None:
+    def __init__(
+        self, chip: Chip, state: ChipState, codes: Codes, labels: Labels, targets: NDArray[np.int32] | None = None
+    ) -> None:
         self._path = FastDatapath(chip, state)
-        self._chip, self._codes, self._labels = chip, codes, labels
+        self._chip, self._codes, self._labels, self._targets = chip, codes, labels, targets
         self._inferences = self._path.new_activity()
         self._order: Int64 = np.zeros(0, dtype=np.int64)
         self.warm_up()
 
     def warm_up(self) -> None:
         """Compile or load the kernels: an empty block does no work."""
-        self._path.train(self._path.samples(self._codes, self._labels, self._order, learn=True, flush=False), 0, 0)
+        self._path.train(self._samples(self._order, flush=False), 0, 0)
+
+    def _samples(self, order: Int64, *, flush: bool) -> Samples:
+        return self._path.samples(self._codes, self._labels, order, learn=True, flush=flush, targets=self._targets)
 
     def begin_epoch(self, epoch: int, order: Int64) -> None:
         """See :class:`Engine`."""
@@ -92,7 +103,7 @@ class FastEngine:
     def train(self, start: int, stop: int) -> Int64:
         """See :class:`Engine`."""
         flush = stop == len(self._order)
-        samples = self._path.samples(self._codes, self._labels, self._order[start:stop], learn=True, flush=flush)
+        samples = self._samples(self._order[start:stop], flush=flush)
         done = self._path.train(samples, 0, stop - start)
         _refuse_overflow(self._chip, self.tally(), f"in sample {start + done} of this epoch")
         return samples.predictions
@@ -102,11 +113,18 @@ class FastEngine:
 
     def infer(self, codes: Codes) -> Int64:
         """See :class:`Engine`."""
+        return self._test(codes, outputs=False).predictions
+
+    def outputs(self, codes: Codes) -> NDArray[Any]:
+        """See :class:`Engine`."""
+        return self._test(codes, outputs=True).outputs
+
+    def _test(self, codes: Codes, *, outputs: bool) -> Samples:
         labels = np.zeros(len(codes), dtype=np.uint8)
-        samples = self._path.samples(codes, labels, np.arange(len(codes)), learn=False)
+        samples = self._path.samples(codes, labels, np.arange(len(codes)), learn=False, outputs=outputs)
         done = self._path.infer(samples, 0, len(codes), self._inferences)
         _refuse_overflow(self._chip, Tally(self._inferences.events), f"in tested sample {done}")
-        return samples.predictions
+        return samples
 
     def state(self) -> ChipState:
         """See :class:`Engine`."""
@@ -130,9 +148,11 @@ class FastEngine:
 class TracedEngine:
     """The traced datapath; about ten thousand times slower."""
 
-    def __init__(self, chip: Chip, state: ChipState, codes: Codes, labels: Labels) -> None:
+    def __init__(
+        self, chip: Chip, state: ChipState, codes: Codes, labels: Labels, targets: NDArray[np.int32] | None = None
+    ) -> None:
         self._path = TracedDatapath(chip, state)
-        self._chip, self._codes, self._labels = chip, codes, labels
+        self._chip, self._codes, self._labels, self._targets = chip, codes, labels, targets
         self._order: Int64 = np.zeros(0, dtype=np.int64)
 
     def begin_epoch(self, epoch: int, order: Int64) -> None:
@@ -145,7 +165,8 @@ class TracedEngine:
         predictions = []
         for position in range(start, stop):
             sample = int(self._order[position])
-            predictions.append(self._path.train(_wide(self._codes[sample]), int(self._labels[sample])))
+            target = None if self._targets is None else _wide(self._targets[sample])
+            predictions.append(self._path.train(_wide(self._codes[sample]), int(self._labels[sample]), target))
             _refuse_overflow(self._chip, self._path.tally, f"in sample {position + 1} of this epoch")
         return np.array(predictions, dtype=np.int64)
 
@@ -156,11 +177,16 @@ class TracedEngine:
 
     def infer(self, codes: Codes) -> Int64:
         """See :class:`Engine`."""
-        predictions = []
+        return np.array([prediction for prediction, _ in self._test(codes)], dtype=np.int64)
+
+    def outputs(self, codes: Codes) -> NDArray[Any]:
+        """See :class:`Engine`."""
+        return np.array([outputs for _, outputs in self._test(codes)], dtype=np.int64)
+
+    def _test(self, codes: Codes) -> Iterator[tuple[int, Int64]]:
         for number, sample in enumerate(codes, start=1):
-            predictions.append(self._path.infer(_wide(sample)))
+            yield self._path.infer(_wide(sample)), self._path.outputs
             _refuse_overflow(self._chip, self._path.inference_tally, f"in tested sample {number}")
-        return np.array(predictions, dtype=np.int64)
 
     def state(self) -> ChipState:
         """See :class:`Engine`."""
@@ -182,9 +208,17 @@ class TracedEngine:
 class FloatEngine:
     """The float twin: no codes, no counts."""
 
-    def __init__(self, chip: Chip, state: ChipState, codes: Codes, labels: Labels) -> None:
+    _INFERRED = 500
+    """Samples tested at once: enough to fill a matrix product, and little memory."""
+
+    def __init__(
+        self, chip: Chip, state: ChipState, codes: NDArray[Any], labels: Labels, targets: NDArray[Any] | None = None
+    ) -> None:
+        """Take training samples; *targets* (samples, outputs) of regression are output codes, or values if floats."""
         self._path = FloatDatapath(chip, state)
-        self._chip, self._codes, self._labels = chip, codes, labels
+        if targets is not None and np.issubdtype(targets.dtype, np.integer):
+            targets = targets * 2.0**-chip.network.output.output.frac
+        self._codes, self._labels, self._targets = codes, labels, targets
         self._order: Int64 = np.zeros(0, dtype=np.int64)
 
     def begin_epoch(self, epoch: int, order: Int64) -> None:
@@ -195,17 +229,28 @@ class FloatEngine:
     def train(self, start: int, stop: int) -> Int64:
         """See :class:`Engine`."""
         chosen = self._order[start:stop]
-        predictions = [self._path.train(_wide(self._codes[s]), int(self._labels[s])) for s in chosen]
-        return np.array(predictions, dtype=np.int64)
+        targets = None if self._targets is None else self._targets[chosen]
+        return self._path.train(self._codes[chosen], self._labels[chosen], targets)
 
     def end_epoch(self) -> None:
         """See :class:`Engine`."""
-        if self._chip.learning.batch > 1:
-            self._path.apply_batch()
+        self._path.apply_batch()
 
-    def infer(self, codes: Codes) -> Int64:
+    def infer(self, codes: NDArray[Any]) -> Int64:
         """See :class:`Engine`."""
-        return np.array([self._path.infer(_wide(sample)) for sample in codes], dtype=np.int64)
+        parts = [self._path.infer(part) for part in self._parts(codes)]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+    def outputs(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+        """Return y_K (samples, outputs) of each of *codes* (samples, inputs)."""
+        found = [np.zeros((0, self._path.chip.network.output.units))]
+        for part in self._parts(codes):
+            self._path.infer(part)
+            found.append(self._path.outputs)
+        return np.concatenate(found)
+
+    def _parts(self, codes: NDArray[Any]) -> list[NDArray[Any]]:
+        return [codes[first : first + self._INFERRED] for first in range(0, len(codes), self._INFERRED)]
 
     def state(self) -> None:
         """See :class:`Engine`."""

@@ -23,10 +23,18 @@ _BLOCK = {"fast": 2000, "traced": 1, "float": 100}
 
 @dataclass(frozen=True)
 class Split:
-    """Codes (samples, inputs) and labels (samples,) of one part of a data set."""
+    """One part of a data set.
+
+    Attributes:
+        codes: (samples, inputs).
+        labels: (samples,); all 0 in regression.
+        targets: (samples, outputs) codes in the format of the chip's outputs; None unless it is regression.
+
+    """
 
     codes: Codes
     labels: Labels
+    targets: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -60,16 +68,19 @@ class EpochResult:
         train_accuracy: of the predictions made just before learning from each sample.
         validation_accuracy: on the held-out training samples; None without any.
         test_accuracy: on the test samples.
+        test_loss: mean squared error of the outputs on the test samples; regression only, which has no accuracies.
         tally: events of this epoch alone; None for the float twin.
 
     """
 
     epoch: int
     lr_shift: tuple[int, ...]
-    train_accuracy: float
+    train_accuracy: float | None
     validation_accuracy: float | None
-    test_accuracy: float
+    test_accuracy: float | None
     tally: Tally | None
+    test_loss: float | None = None
+    validation_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,8 @@ def percent(part: Any, whole: int) -> float:
 def confusion_matrix(labels: Labels, predictions: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """Return how often each true class (row) was predicted as each class (column)."""
     matrix = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(matrix, (labels, predictions), 1)
+    if classes:
+        np.add.at(matrix, (labels, predictions), 1)
     return matrix
 
 
@@ -118,6 +130,8 @@ def train(
     datapath: str = "fast",
     started: Callable[[], None] = lambda: None,
     report: Callable[[Progress], None] = lambda _: None,
+    observe: Callable[[int, Engine], None] = lambda *_: None,
+    state: ChipState | None = None,
 ) -> Result:
     """Train *chip* from its initial state.
 
@@ -128,6 +142,8 @@ def train(
         datapath: ``fast``, ``traced`` or ``float``.
         started: called once the kernels are ready, before the first sample.
         report: called with the progress every few thousand samples.
+        observe: called as observe(epochs done, engine) before the first epoch and after each.
+        state: where to start instead, e.g. where another rule stopped.
 
     Raises:
         OverflowDetected: if ``strict`` is on and a tensor overflows.
@@ -136,27 +152,28 @@ def train(
     if datapath not in ENGINES:
         raise ValueError(f"unknown datapath {datapath!r}: one of {', '.join(ENGINES)}")
     training, validation, test = data
-    engine: Engine = ENGINES[datapath](chip, initial_state(chip), training.codes, training.labels)
+    start = initial_state(chip) if state is None else state
+    engine: Engine = ENGINES[datapath](chip, start, training.codes, training.labels, training.targets)
     started()
+    observe(0, engine)
     results: list[EpochResult] = []
     predictions = np.zeros(len(test), dtype=np.int64)
     before = engine.tally()
     for epoch in range(epochs):
         correct = _epoch(chip, engine, training, (epoch, epochs, _BLOCK[datapath]), report)
         after = engine.tally()
-        held_out = None if validation is None else _accuracy(validation, engine.infer(validation.codes))
-        predictions = engine.infer(test.codes)
-        results.append(
-            EpochResult(
-                epoch=epoch,
-                lr_shift=tuple(chip.learning.shift_at(la.index, epoch) for la in chip.network.layers),
-                train_accuracy=percent(correct, len(training)),
-                validation_accuracy=held_out,
-                test_accuracy=_accuracy(test, predictions),
-                tally=Tally(after.events - before.events) if after and before else None,
-            )
-        )
+        shifts = tuple(chip.learning.shift_at(la.index, epoch) for la in chip.network.layers)
+        gained = Tally(after.events - before.events) if after and before else None
+        if chip.learning.targets.regression:
+            held_out = None if validation is None else _loss(chip, engine, validation)
+            results.append(EpochResult(epoch, shifts, None, None, None, gained, _loss(chip, engine, test), held_out))
+        else:
+            right = None if validation is None else _accuracy(validation, engine.infer(validation.codes))
+            predictions = engine.infer(test.codes)
+            learned = percent(correct, len(training))
+            results.append(EpochResult(epoch, shifts, learned, right, _accuracy(test, predictions), gained))
         before = after
+        observe(epoch + 1, engine)
     counts = engine.counts()
     return Result(
         epochs=results,
@@ -166,9 +183,18 @@ def train(
         train_samples=epochs * len(training),
         inferences=epochs * (len(test) + (0 if validation is None else len(validation))),
         tally=before,
-        confusion=confusion_matrix(test.labels, predictions, chip.network.classes),
+        confusion=confusion_matrix(test.labels, predictions, 0 if chip.learning.targets.regression else chip.labels),
         feedback_angles=feedback_angles(chip, *engine.matrices()),
     )
+
+
+def _loss(chip: Chip, engine: Engine, split: Split) -> float:
+    """Mean squared error of the outputs, rounded so that it prints the same everywhere."""
+    assert split.targets is not None
+    unit = 2.0**-chip.network.output.output.frac
+    outputs = engine.outputs(split.codes)
+    values = outputs * unit if np.issubdtype(outputs.dtype, np.integer) else outputs
+    return round(float(np.mean((split.targets * unit - values) ** 2)), 9)
 
 
 def _accuracy(split: Split, predictions: NDArray[np.int64]) -> float:

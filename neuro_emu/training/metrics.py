@@ -36,6 +36,7 @@ def record_of(chip: Chip, result: Result, identity: Record) -> Record:
         "seed": chip.learning.seed,
         "test_accuracy": last.test_accuracy,
         "validation_accuracy": last.validation_accuracy,
+        **_losses(last),
         "epochs": [_epoch(epoch) for epoch in result.epochs],
         "confusion": result.confusion.tolist(),
         "feedback_angles": result.feedback_angles,
@@ -46,6 +47,13 @@ def record_of(chip: Chip, result: Result, identity: Record) -> Record:
     }
 
 
+def _losses(epoch: EpochResult) -> Record:
+    """Losses of regression; the records of classification have none."""
+    if epoch.test_loss is None:
+        return {}
+    return {"test_loss": epoch.test_loss, "validation_loss": epoch.validation_loss}
+
+
 def _epoch(epoch: EpochResult) -> Record:
     return {
         "epoch": epoch.epoch,
@@ -53,6 +61,7 @@ def _epoch(epoch: EpochResult) -> Record:
         "train_accuracy": epoch.train_accuracy,
         "validation_accuracy": epoch.validation_accuracy,
         "test_accuracy": epoch.test_accuracy,
+        **_losses(epoch),
         "tally": epoch.tally.as_dict() if epoch.tally else None,
     }
 
@@ -84,12 +93,13 @@ def summary_of_seeds(records: list[Record]) -> Record:
     )
     result: Record = {key: first[key] for key in shared}
     result["seeds"] = [record["seed"] for record in records]
-    for key in ("test_accuracy", "validation_accuracy"):
-        values = [record[key] for record in records]
+    losses = ("test_loss", "validation_loss") if "test_loss" in first else ()
+    for key in ("test_accuracy", "validation_accuracy", *losses):
+        values, digits = [record[key] for record in records], 9 if key in losses else 4
         if None in values:
             result[key] = None
             continue
-        result[key] = round(fmean(values), 4)
-        result[f"{key}_sd"] = round(stdev(values), 4) if len(values) > 1 else None
+        result[key] = round(fmean(values), digits)
+        result[f"{key}_sd"] = round(stdev(values), digits) if len(values) > 1 else None
         result[f"{key}_by_seed"] = values
     return result

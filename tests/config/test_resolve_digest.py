@@ -27,6 +27,7 @@ CHANGES = {
     "dataset.input": "u4f4",
     "dataset.train": "201",
     "dataset.test": "51",
+    "dataset.side": "4",
     **{f"network.layers.0.dense.{key}": value for key, value in LAYER.items()},
     "network.layers.0.dense.units": "21",
     **{f"network.layers.1.dense.{key}": LAYER[key] for key in ("weight", "output", "table_frac", "delta", "lr_shift")},
@@ -47,6 +48,16 @@ CHANGES = {
     "training.mirror.every": "99",
     "training.mirror.steps": "9",
     "training.mirror.noise_shift": "2",
+    "training.loss": "mse",
+    "training.optimiser": "adam",
+    "training.momentum.shift": "4",
+    "training.momentum.velocity": "s16f11",
+    "training.adam.learning_rate": "0.1",
+    "training.adam.beta_1": "0.8",
+    "training.adam.beta_2": "0.9",
+    "training.adam.epsilon": "0.1",
+    "training.weight_norm": "{gamma: 0.5}",
+    "training.dropout": "64",
     "numerics.feedback.source": "sign",
     "numerics.feedback.format": "s8f6",
     "numerics.feedback.range": "kaiming",
@@ -70,6 +81,7 @@ UNCHANGEABLE = {
     "network.layers.1.dense.activation",  # must be sigmoid
     "network.layers.1.dense.projection",  # an output layer has none
     "network.layers.1.dense.feedback",
+    "training.hot",  # needs more outputs
     "training.sign_dead_zone",  # only beside sdfa; tested below
 }
 

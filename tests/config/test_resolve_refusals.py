@@ -33,10 +33,10 @@ REFUSED = [
     (
         {"activation: sigmoid": "activation: tanh"},
         """\
-        c.yaml:6:38: the output layer is tanh
+        c.yaml:6:38: the output layer is tanh, which is not for loss bce
             6 |     - dense: {units: 10, activation: tanh, weight: s10f8, output: u8f8}
               |                                      ^^^^
-              = help: write sigmoid: the error e = y* − y_K is that of a sigmoid with binary cross-entropy
+              = help: write sigmoid, or training.loss: mse (any activation) or cce
         """,
     ),
     (

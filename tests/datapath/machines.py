@@ -26,13 +26,14 @@ class Fast:
     def train_epoch(self, data, epoch):
         self.path.begin_epoch(epoch)
         order = order_of(self.chip, epoch, len(data.labels))
-        samples = self.path.samples(data.codes, data.labels, order, learn=True)
+        samples = self.path.samples(data.codes, data.labels, order, learn=True, targets=data.targets)
         assert self.path.train(samples, 0, len(order)) == len(order)
         self.predictions += samples.predictions.tolist()
 
     def infer(self, data):
-        samples = self.path.samples(data.codes, data.labels, np.arange(len(data.labels)), learn=False)
+        samples = self.path.samples(data.codes, data.labels, np.arange(len(data.labels)), learn=False, outputs=True)
         self.path.infer(samples, 0, len(data.labels), self.inferred)
+        self.outputs = samples.outputs.tolist()
         return samples.predictions.tolist()
 
     def result(self):
@@ -49,11 +50,16 @@ class Traced:
     def train_epoch(self, data, epoch):
         self.path.state.epoch = epoch
         for n in order_of(self.chip, epoch, len(data.labels)).tolist():
-            self.predictions.append(self.path.train(data.codes[n].astype(np.int64), int(data.labels[n])))
+            target = None if data.targets is None else data.targets[n].astype(np.int64)
+            self.predictions.append(self.path.train(data.codes[n].astype(np.int64), int(data.labels[n]), target))
         self.path.end_epoch()
 
     def infer(self, data):
-        return [self.path.infer(codes.astype(np.int64)) for codes in data.codes]
+        self.outputs, predictions = [], []
+        for codes in data.codes:
+            predictions.append(self.path.infer(codes.astype(np.int64)))
+            self.outputs.append(self.path.outputs.tolist())
+        return predictions
 
     def result(self):
         return integers_of(self.chip, self.path.state, self.path.tally.events, self.predictions)
@@ -118,6 +124,13 @@ def integers_of(chip, state, events, predictions):
         "feedback registers": of_matrices(Kind.FEEDBACK, state.row_registers, 0),
         "classifier registers": of_matrices(Kind.CLASSIFIER, state.row_registers, 0),
         "noise registers": state.noise_registers.tolist(),
+        "dropout registers": state.dropout_registers.tolist(),
+        "velocities": state.velocities
+        and [
+            [v.tolist() for v in state.velocities[:layers]],
+            of_matrices(Kind.CLASSIFIER, state.velocities, []),
+            of_matrices(Kind.FEEDBACK, state.velocities, []),
+        ],
         "progress": [state.samples, state.updates, state.mirrored],
         "lane registers": state.lane_registers.tolist(),
         "batch fill": state.batch_fill,
@@ -159,6 +172,7 @@ def assert_all_equal(chip, data, epochs, with_naive=True):
     trained = slow.result()["tallies"] if slow else None
     predictions = fast.infer(data)
     assert predictions == traced.infer(data)
+    assert fast.outputs == traced.outputs
     assert fast.inferred.events.tolist() == traced.path.inference_tally.events.tolist()
     differences = fast.counts(learning=False).differences(traced.counts(learning=False))
     assert not differences, differences

@@ -7,8 +7,9 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from neuro_emu.machine.chip import Chip, Decay, Learning, Mirror, Numerics
+from neuro_emu.machine.chip import Chip, Numerics
 from neuro_emu.machine.design import Design, ZeroInput
+from neuro_emu.machine.learning import Decay, Learning, Mirror
 from neuro_emu.machine.matrices import Kind
 from neuro_emu.machine.plan import plan_of
 from neuro_emu.network.layers import DenseLayer, Network
@@ -30,6 +31,7 @@ class Data:
 
     codes: np.ndarray
     labels: np.ndarray
+    targets: np.ndarray | None = None
 
 
 def formats(signs, bits, fracs):
@@ -310,6 +312,12 @@ def spec_of(chip):
             "every": learning.feedback_decay.every,
         },
         "mirror": asdict(learning.mirror),
+        "loss": learning.loss,
+        "hot": learning.targets.hot,
+        "labels": chip.labels,
+        "momentum": learning.momentum and {**asdict(learning.momentum), "velocity": str(learning.momentum.velocity)},
+        "weight_norm": learning.weight_norm and asdict(learning.weight_norm),
+        "dropout": learning.dropout,
         "order": "shuffled" if learning.shuffled else "as_stored",
     }
 

@@ -12,9 +12,10 @@ from strategies import Data, chips, data_for
 
 from neuro_emu.datapath.fast import FastDatapath
 from neuro_emu.kernels import fabric as fb
-from neuro_emu.machine.chip import Chip, Learning, Numerics
+from neuro_emu.machine.chip import Chip, Numerics
 from neuro_emu.machine.design import Design, ZeroInput
 from neuro_emu.machine.initialise import initial_state
+from neuro_emu.machine.learning import Learning
 from neuro_emu.network.layers import DenseLayer, Network
 from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource

@@ -6,8 +6,9 @@ from machines import Fast, Traced, assert_same
 from strategies import Data
 
 from neuro_emu import datasets
-from neuro_emu.machine.chip import Chip, Learning, Numerics
+from neuro_emu.machine.chip import Chip, Numerics
 from neuro_emu.machine.design import Design, ZeroInput
+from neuro_emu.machine.learning import Learning
 from neuro_emu.network.layers import DenseLayer, Network
 from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource

@@ -131,7 +131,7 @@ def test_real_entries_are_consistent():
         ]
         assert all(len(file.sha256) == 64 for file in spec.files)
         assert spec.sources
-    assert datasets.NAMES == ("mnist", "fashion_mnist", "synthetic")
+    assert datasets.NAMES == ("mnist", "fashion_mnist", "synthetic", "cosines", "hypercube")
 
 
 def test_asking_what_there_is_costs_no_numpy():

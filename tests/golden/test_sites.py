@@ -15,9 +15,10 @@ from neuro_emu.golden.numbers import Numbers, align
 from neuro_emu.golden.reach import unlikely
 from neuro_emu.golden.sites import MEANINGS, SiteCounter, sites_of, unreachable
 from neuro_emu.golden.trace import Samples, golden
-from neuro_emu.machine.chip import Chip, Learning, Numerics
+from neuro_emu.machine.chip import Chip, Numerics
 from neuro_emu.machine.design import Design, ZeroInput
 from neuro_emu.machine.initialise import initial_state
+from neuro_emu.machine.learning import Learning
 from neuro_emu.network.layers import DenseLayer, Network
 from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource

@@ -20,8 +20,9 @@ from strategies import Data
 
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.events import list_events
-from neuro_emu.machine.chip import Chip, Learning, Numerics
+from neuro_emu.machine.chip import Chip, Numerics
 from neuro_emu.machine.design import WRITE_DELAY, Design, ZeroInput
+from neuro_emu.machine.learning import Learning
 from neuro_emu.machine.ports import UpdatePass, full_pass_stalls
 from neuro_emu.network.layers import DenseLayer, Network
 from neuro_emu.numerics.formats import Format

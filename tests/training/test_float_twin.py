@@ -93,7 +93,7 @@ def test_steps_equal_the_formulas(rule, hidden):
     start = hand.w0
     for code, label in zip(*samples(4), strict=True):
         hand.apply(hand.gradients(code, label))
-        twin.train(code.astype(np.int64), int(label))
+        twin.train(code[None], np.array([label]))
         assert close(twin.weights[0], hand.w0)
         assert close(twin.weights[1], hand.w1)
     assert np.array_equal(hand.w0, start) == (rule == "shallow")
@@ -123,7 +123,7 @@ def test_the_gate_holds_hidden_layers_still(rule):
     for code, label in zip(codes, labels, strict=True):
         before = twin.weights[0].copy()
         hand.apply(hand.gradients(code, label))
-        twin.train(code.astype(np.int64), int(label))
+        twin.train(code[None], np.array([label]))
         moved.append(not np.array_equal(before, twin.weights[0]))
         assert close(twin.weights[0], hand.w0)
         assert close(twin.weights[1], hand.w1)
@@ -137,7 +137,7 @@ def test_the_dead_zone_silences_small_errors():
     for code, label in zip(*samples(6), strict=True):
         hand.apply(hand.gradients(code, label))
         plain.apply(plain.gradients(code, label))
-        twin.train(code.astype(np.int64), int(label))
+        twin.train(code[None], np.array([label]))
     assert close(twin.weights[0], hand.w0)
     assert not close(twin.weights[0], plain.w0)
 
@@ -153,7 +153,7 @@ def test_the_rates_follow_the_schedule():
         twin = FloatDatapath(chip, initial_state(chip))
         twin.begin_epoch(epoch)
         before = twin.weights[1].copy()
-        twin.train(code.astype(np.int64), int(label))
+        twin.train(code[None], np.array([label]))
         steps.append(twin.weights[1] - before)
     assert np.array_equal(steps[0], steps[1])
     assert close(steps[0], 8 * steps[2])

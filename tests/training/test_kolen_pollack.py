@@ -62,7 +62,7 @@ def test_the_difference_shrinks_with_the_decay(rule, training):
     start, weights = differences(twin.weights, twin.feedback), [w.copy() for w in twin.weights]
     codes, labels = samples(50)
     for t, (code, label) in enumerate(zip(codes, labels, strict=True), start=1):
-        twin.train(code.astype(np.int64), int(label))
+        twin.train(code[None], np.array([label]))
         for k, (before, now) in enumerate(zip(start, differences(twin.weights, twin.feedback), strict=True)):
             expected = (1 - 2.0**-5) ** t * before
             np.testing.assert_allclose(now, expected, rtol=1e-9, atol=1e-13, err_msg=f"W_{k + 1} and B_{k}")
@@ -77,7 +77,7 @@ def test_the_difference_decays_only_after_every_third_sample():
     start = differences(twin.weights, twin.feedback)
     codes, labels = samples(10)
     for t, (code, label) in enumerate(zip(codes, labels, strict=True), start=1):
-        twin.train(code.astype(np.int64), int(label))
+        twin.train(code[None], np.array([label]))
         for before, now in zip(start, differences(twin.weights, twin.feedback), strict=True):
             np.testing.assert_allclose(now, (15 / 16) ** (t // 3) * before, rtol=1e-9, atol=1e-13)
 

@@ -152,7 +152,7 @@ def assert_follows(chip, *, decayed=False):
     net, start, noise = reference(chip, twin), matrices_of(twin), Noise(chip)
     mirror = chip.learning.mirror
     for number, (codes, label) in enumerate(samples(), start=1):
-        assert twin.train(codes, label) == net.train(codes / 256.0, label)
+        assert twin.train(codes[None], np.array([label])) == net.train(codes / 256.0, label)
         if chip.learning.rule.mirror and number % mirror.every == 0:
             for _ in range(mirror.steps):
                 net.mirror_step(noise.next())
@@ -230,7 +230,7 @@ def test_the_error_gate(rule):
     gate = assert_follows(chip_of(rule, THREE, error_gate=170, **settings_of(rule)))
     free = FloatDatapath(chip := chip_of(rule, THREE, **settings_of(rule)), initial_state(chip))
     for codes, label in samples():
-        free.train(codes, label)
+        free.train(codes[None], np.array([label]))
     assert np.abs(free.weights[1] - gate.weights[1]).max() > 1e-3
 
 

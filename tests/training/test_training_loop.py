@@ -109,8 +109,8 @@ class Recorder:
     def __init__(self):
         self.orders, self.blocks, self.ended = [], [], 0
 
-    def __call__(self, chip, state, codes, labels):
-        self.real = ENGINES_FAST(chip, state, codes, labels)
+    def __call__(self, chip, state, codes, labels, targets):
+        self.real = ENGINES_FAST(chip, state, codes, labels, targets)
         return self
 
     def begin_epoch(self, epoch, order):

@@ -1,0 +1,101 @@
+"""Chips with what lies around a rule: targets, losses, momentum, weight normalisation, dropout."""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+from strategies import CHAIN_NAMES, RTL_NAMES, Data, chips, data_for, exact_in_63_bits
+
+from neuro_emu.machine.learning import Momentum, Targets, WeightNorm
+from neuro_emu.network.layers import Network
+from neuro_emu.numerics.activations import NAMES
+from neuro_emu.numerics.formats import Format
+
+ALL_NAMES = sorted({*CHAIN_NAMES, *RTL_NAMES})
+
+
+def _fits_norms(chip, norm):
+    """Whether every matrix that is normalised can have the norm, and none has a twin."""
+    storages = [layer.weight for layer in chip.network.layers]
+    storages += [
+        layer.feedback
+        for layer, use in zip(chip.network.hidden, chip.plan.feedback, strict=True)
+        if norm.feedback and not use.learned
+    ]
+    sums = [m.rows * m.format.magnitude**2 * 2**16 for m in chip.matrices]
+    alone = not any(use.twin for use in chip.plan.feedback)
+    return alone and max(sums) < 2**62 and all(1 <= norm.code(s) < min(s.high, 2**20) for s in storages)
+
+
+def _fits_velocities(chip):
+    momentum, learning = chip.learning.momentum, chip.learning
+    for matrix in filter(chip.has_velocity, chip.matrices):
+        for epoch in range(3):
+            inner, outer = chip.velocity_shifts(matrix, epoch)
+            more = max(momentum.shift, inner)
+            widest = (2 * momentum.velocity.magnitude + learning.batch * matrix.lane * matrix.code) * 2**31
+            last = more + outer if momentum.nesterov else outer
+            if not (0 <= inner <= 31 and 0 <= outer and last <= 31 and widest < 2**62):
+                return False
+    return True
+
+
+@st.composite
+def chips_around(draw, rules=None, wide=False):
+    """A chip with at least one of the things around rules."""
+    chip = draw(chips(wide=wide, rules=rules or ALL_NAMES))
+    learning, layers = chip.learning, list(chip.network.layers)
+    loss = draw(st.sampled_from(["bce", "mse"] if learning.rule.mirror else ["bce", "mse", "cce"]))
+    if any(chip.plan.classifiers):
+        loss = "bce"
+    hot, labels = 1, None
+    by_label = any(step.op == "label_row" for step in chip.plan.steps)
+    if loss != "cce" and not any(chip.plan.classifiers):
+        hot = draw(st.sampled_from([1, 1, 2, 3] + ([0] if loss == "mse" and not by_label else [])))
+    if hot > 1:
+        labels = draw(st.integers(1, 4))
+        layers[-1] = replace(layers[-1], units=hot * labels + draw(st.integers(0, 2)))
+    if loss != "bce":
+        layers[-1] = replace(layers[-1], activation="softmax" if loss == "cce" else draw(st.sampled_from(NAMES)))
+    if loss == "mse" and draw(st.booleans()):
+        layers[-1] = replace(layers[-1], output=Format(True, 8, draw(st.integers(4, 7))))
+    momentum = None
+    if draw(st.booleans()):
+        velocity = Format(True, draw(st.sampled_from([6, 12, 16])), draw(st.integers(0, 14)))
+        momentum = Momentum(draw(st.sampled_from([1, 2, 3, 7])), velocity, draw(st.booleans()))
+    norm = None
+    if draw(st.booleans()):
+        norm = WeightNorm(draw(st.sampled_from([0.25, 0.5, 0.9, 1.7])), draw(st.integers(1, 3)), draw(st.booleans()))
+    gate = learning.error_gate if hot == 1 else None
+    learning = replace(
+        learning,
+        loss=loss,
+        targets=Targets(hot, labels),
+        momentum=momentum,
+        weight_norm=norm,
+        dropout=draw(st.sampled_from([0, 1, 64, 128, 255])),
+        error_gate=gate,
+    )
+    chip = replace(chip, network=Network(tuple(layers)), learning=learning)
+    assume(exact_in_63_bits(chip))
+    assume(norm is None or _fits_norms(chip, norm))
+    assume(momentum is None or _fits_velocities(chip))
+    return chip
+
+
+@st.composite
+def data_around(draw, chip, samples=(1, 6)):
+    """Samples and, for regression, target codes of every size."""
+    data = draw(data_for(chip, samples))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    output = chip.network.output
+    labels = random.integers(0, chip.labels, len(data.labels), dtype=np.uint8)
+    targets = None
+    if chip.learning.targets.regression:
+        shape = (len(labels), output.units)
+        low, high = max(output.output.low, -(2**30)), min(output.output.high, 2**30)
+        targets = random.integers(low, high + 1, shape).astype(np.int32)
+    return Data(data.codes, labels, targets)
+
+

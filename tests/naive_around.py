@@ -69,8 +69,11 @@ class Around:
                 raise ValueError("weight normalisation with twins")
             for layer in self.layers:
                 norm_code(self.weight_norm["gamma"], layer["weight"])  # refuses what cannot be reached
-            if self.weight_norm.get("feedback", False):
-                self.normalise_feedback()
+            for k in range(self.last + 1):
+                self.normalise_fixed(self.weights[k][:-1], self.layers[k]["weight"], self.sizes[k + 1])
+            for k in range(len(self.feedback)):
+                if self.weight_norm.get("feedback", False) and self.feedback[k] and k not in self.learned:
+                    self.normalise_fixed(self.feedback[k], self.feedback_formats[k], self.sizes[k + 1])
 
     # --- Section 4: dropout ---
 
@@ -147,16 +150,12 @@ class Around:
                 code = columns[j].scaled(matrix[i][j], lambda v, word=word: self.rounded(v, 16, word))
                 matrix[i][j] = overflow(code, signed, bits, "SAT")
 
-    def normalise_feedback(self):
-        """Before the first sample: every fixed B_k, all its rows, to the nearest code and without a draw."""
-        for k in range(len(self.feedback)):
-            if not self.feedback[k] or k in self.learned:
-                continue
-            fmt = self.feedback_formats[k]
-            signed, bits, _ = parse_format(fmt)
-            gamma = norm_code(self.weight_norm["gamma"], fmt)
-            for j in range(self.sizes[k + 1]):
-                column = Column([row[j] for row in self.feedback[k]], gamma)
-                for row in self.feedback[k]:
-                    code = column.scaled(row[j], lambda v: round_shift(v, 16, "RND"))
-                    row[j] = overflow(code, signed, bits, "SAT")
+    def normalise_fixed(self, rows, fmt, units):
+        """Before the first sample: some rows of a matrix, twice, to the nearest code and without a draw."""
+        signed, bits, _ = parse_format(fmt)
+        gamma = norm_code(self.weight_norm["gamma"], fmt)
+        for j in [j for _ in range(2) for j in range(units)]:
+            column = Column([row[j] for row in rows], gamma)
+            for row in rows:
+                code = column.scaled(row[j], lambda v: round_shift(v, 16, "RND"))
+                row[j] = overflow(code, signed, bits, "SAT")

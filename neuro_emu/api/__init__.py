@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neuro_emu.datasets import Dataset
+    from neuro_emu.training.engines import Engine
     from neuro_emu.training.finished import Run
     from neuro_emu.training.loop import Progress, Split
 
@@ -92,6 +93,7 @@ def run(
     data: Dataset | None = None,
     datapath: str = "fast",
     report: Callable[[Progress], None] = lambda _: None,
+    observe: Callable[[int, Engine], None] | None = None,
 ) -> Run:
     """Train and test the chip of *experiment*.
 
@@ -101,6 +103,7 @@ def run(
         data: the data set, if it is loaded already.
         datapath: ``fast``, ``traced`` (the same integers, slow) or ``float`` (the float twin).
         report: called with the progress every few thousand samples.
+        observe: called as observe(epochs done, engine) before the first epoch and after each.
 
     Raises:
         ConfigError, DataError: if configuration and data do not fit or data cannot be had.
@@ -138,6 +141,7 @@ def run(
         datapath=datapath,
         started=started,
         report=report,
+        **({"observe": observe} if observe else {}),
     )
     identity = {
         "name": experiment.config.name,

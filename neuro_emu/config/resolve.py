@@ -53,6 +53,7 @@ def warnings_of(config: schema.Config, chip: Chip) -> list[str]:
     if config.numerics.overflow.value == "WRAP":
         found.append("numerics.overflow: WRAP turns the largest weights into the smallest; SAT is what chips do")
     feedback, network = config.numerics.feedback, config.network
+    network_layers = chip.network.layers
     if feedback.source is schema.FeedbackSource.LFSR and feedback.range is schema.FeedbackRange.KAIMING:
         found.append("numerics.feedback.range: an LFSR fills its format; kaiming has no effect")
     if network.initial_weights is schema.InitialWeights.ZERO and network.initial_layers is schema.InitialLayers.ALL:
@@ -66,6 +67,12 @@ def warnings_of(config: schema.Config, chip: Chip) -> list[str]:
         found.append(f"training.mirror: no effect with {rule.name}, which has no mirror mode")
     if rule.need < Need.ERROR and any(dense.projection for dense in network.layers):
         found.append(f"network.layers: {rule.name} projects nothing; projection has no effect")
+    if norm := chip.learning.weight_norm:
+        few = [la.index for la in network_layers if norm.code(la.weight) ** 2 < la.inputs]
+        found += [
+            f"training.weight_norm.gamma: layer {k} has more weights than squares of its norm in codes; most become 0"
+            for k in few
+        ]
     return found + [
         f"training.options.{name}: {rule.name} has no such option; it has no effect"
         for name in config.training.options

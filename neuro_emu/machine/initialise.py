@@ -92,6 +92,8 @@ def _weights(chip: Chip, layer: DenseLayer) -> Int32:
         i, j = np.ogrid[: layer.inputs, : layer.units]
         drawn = words.uniform_words(chip.learning.seed, words.TAG_WEIGHT, layer.index, i, j)
         codes[:-1] = words.uniform_codes(drawn, words.kaiming_amplitude(layer.weight, layer.inputs))
+    if norm := chip.learning.weight_norm:
+        _normalise(codes[:-1], norm.code(layer.weight), layer.weight)
     return codes
 
 
@@ -104,13 +106,13 @@ def _feedback(chip: Chip, layer: DenseLayer) -> Int32:
 
 
 def _normalise(codes: Int32, gamma: int, storage: Format) -> None:
-    """Bring every column of a fixed matrix to the norm *gamma*, rounding to nearest."""
-    units = codes.shape[1]
-    factors, short, words_ = np.zeros((3, units), dtype=np.int64)
-    norm_factors((codes.astype(np.int64) ** 2).sum(axis=0), gamma, factors)
+    """Bring every column to the norm *gamma*, rounding to nearest; twice, as the first time starts from far away."""
     settings = np.array([gamma, Rounding.RND.code, storage.low, storage.high])
-    for row in codes:
-        normalise_row(row, factors, short, words_, settings)
+    for _ in range(2):
+        factors, short, words_ = np.zeros((3, codes.shape[1]), dtype=np.int64)
+        norm_factors((codes.astype(np.int64) ** 2).sum(axis=0), gamma, factors)
+        for row in codes:
+            normalise_row(row, factors, short, words_, settings)
 
 
 def _drawn_feedback(chip: Chip, layer: DenseLayer) -> Int32:

@@ -47,11 +47,12 @@ def chips_around(draw, rules=None, wide=False):
     chip = draw(chips(wide=wide, rules=rules or ALL_NAMES))
     learning, layers = chip.learning, list(chip.network.layers)
     loss = draw(st.sampled_from(["bce", "mse"] if learning.rule.mirror else ["bce", "mse", "cce"]))
-    if any(chip.plan.classifiers):
+    local = dict(learning.options).get("local_classifier", False)
+    if local:
         loss = "bce"
     hot, labels = 1, None
     by_label = any(step.op == "label_row" for step in chip.plan.steps)
-    if loss != "cce" and not any(chip.plan.classifiers):
+    if loss != "cce" and not local:
         hot = draw(st.sampled_from([1, 1, 2, 3] + ([0] if loss == "mse" and not by_label else [])))
     if hot > 1:
         labels = draw(st.integers(1, 4))
@@ -97,5 +98,3 @@ def data_around(draw, chip, samples=(1, 6)):
         low, high = max(output.output.low, -(2**30)), min(output.output.high, 2**30)
         targets = random.integers(low, high + 1, shape).astype(np.int32)
     return Data(data.codes, labels, targets)
-
-

@@ -73,24 +73,28 @@ class Naive:
         self.chip, self.path, self.predictions = chip, naive.NaiveChip(spec_of(chip)), []
 
     def train_epoch(self, data, epoch):
-        records = self.path.train_epoch(data.codes.tolist(), data.labels.tolist(), epoch)
+        targets = None if data.targets is None else data.targets.tolist()
+        records = self.path.train_epoch(data.codes.tolist(), data.labels.tolist(), epoch, targets)
         self.predictions += [record["prediction"] for record in records]
 
     def infer(self, data):
         return [self.path.predict(codes, count=True) for codes in data.codes.tolist()]
 
     def result(self):
-        path, batch = self.path, self.chip.learning.batch
+        path, learning = self.path, self.chip.learning
+        speeds = [path.velocities, path.classifier_velocities, path.feedback_velocities]
         return {
             "weights": path.weights,
             "feedback": path.feedback,
             "classifiers": path.classifiers,
             "forward": path.forward_weights,
-            "gradients": [path.sums, path.classifier_sums, path.feedback_sums] if batch > 1 else [],
+            "gradients": [path.sums, path.classifier_sums, path.feedback_sums] if learning.sums else [],
             "row registers": path.row_registers,
             "feedback registers": path.feedback_registers,
             "classifier registers": path.classifier_registers,
             "noise registers": path.noise_registers,
+            "dropout registers": path.dropout_registers,
+            "velocities": speeds if learning.momentum else [],
             "progress": [path.samples_done, path.updates_done, path.mirror_steps_done],
             "lane registers": path.lane_registers,
             "batch fill": path.in_batch,
@@ -127,7 +131,10 @@ def integers_of(chip, state, events, predictions):
         "dropout registers": state.dropout_registers.tolist(),
         "velocities": state.velocities
         and [
-            [v.tolist() for v in state.velocities[:layers]],
+            [
+                v.tolist() if v.size else np.zeros(w.shape, int).tolist()
+                for v, w in zip(state.velocities, state.weights, strict=False)
+            ],
             of_matrices(Kind.CLASSIFIER, state.velocities, []),
             of_matrices(Kind.FEEDBACK, state.velocities, []),
         ],
@@ -178,6 +185,7 @@ def assert_all_equal(chip, data, epochs, with_naive=True):
     assert not differences, differences
     if slow:
         assert predictions == slow.infer(data)
+        assert [slow.path.outputs(codes) for codes in data.codes.tolist()] == fast.outputs
         gained = np.array(slow.result()["tallies"]) - np.array(trained)
         assert gained.tolist() == fast.inferred.events.tolist()
     return fast

@@ -15,7 +15,7 @@ SOME = max(settings().max_examples // 3, 8)
 @settings(max_examples=4 * SOME)
 def test_small_chips_agree(data):
     chip = data.draw(chips_around())
-    assert_all_equal(chip, data.draw(data_around(chip)), epochs=2, with_naive=False)
+    assert_all_equal(chip, data.draw(data_around(chip)), epochs=2)
 
 
 @given(data=st.data())

@@ -220,3 +220,96 @@ def draws():
 def addresses():
     """Every signed byte."""
     return product(codes(8))
+
+
+def dropouts():
+    """Word, threshold: every pair of top bits and threshold, the bits below all zeros or all ones."""
+    return product([top << 24 | below for top in range(256) for below in (0, 0xFFFFFF)], range(256))
+
+
+def unsigned(rng, width):
+    """Random numbers of up to *width* bits, at least one: uniform and of every magnitude."""
+    uniform = rng.integers(1, (1 << width) - 1, RANDOM, endpoint=True)
+    return np.maximum(uniform >> (rng.integers(0, 2, RANDOM) * rng.integers(0, width, RANDOM)), 1)
+
+
+def near_powers(width):
+    """Numbers of up to *width* bits, at least one, beside every power of two."""
+    found = {(1 << bit) + step for bit in range(width + 1) for step in (-2, -1, 0, 1, 2)}
+    return sorted(number for number in found if 1 <= number < 1 << width)
+
+
+def totals(width):
+    """Totals, at least one; also those where the quotient changes."""
+    if 1 << width <= EXHAUSTIVE:
+        return product(range(1, 1 << width))
+    rng = np.random.default_rng([10, width])
+    change = 0xFFFFFFFF // unsigned(rng, 32) + rng.integers(0, 2, RANDOM)
+    return np.concatenate([near_powers(width), unsigned(rng, width), np.minimum(change, (1 << width) - 1)])[:, None]
+
+
+def velocities(velocity_width, gradient_width, sum_width):
+    """Velocity, gradient, decay, shift; operands are shortened until the sum fits."""
+    if 1024 << (velocity_width + gradient_width) <= EXHAUSTIVE:
+        rows = product(codes(velocity_width), codes(gradient_width), SHIFTS, SHIFTS)
+    else:
+        rng = np.random.default_rng([11, velocity_width, gradient_width])
+        shifts = rng.integers(0, 32, (2, RANDOM))
+        random = [mixture(rng, velocity_width), mixture(rng, gradient_width), *shifts]
+        some = (0, 1, 2, 30, 31)
+        edges = product(corners(velocity_width), corners(gradient_width), some, some)
+        rows = np.vstack([edges, np.column_stack(random)])
+    more = np.maximum(rows[:, 2], rows[:, 3])
+    rows[:, 0] = folded(rows[:, 0], np.minimum(velocity_width, sum_width - 1 - more))
+    rows[:, 1] = folded(rows[:, 1], np.minimum(gradient_width, sum_width - 1 - more + rows[:, 3]))
+    return rows
+
+
+def radicands(code_width, root_width):
+    """Codes, 0 too; also squares and what lies beside them."""
+    if 1 << code_width <= EXHAUSTIVE:
+        return product(range(1 << code_width))
+    rng = np.random.default_rng([12, code_width])
+    root = unsigned(rng, root_width)
+    beside = np.clip(root * root + rng.integers(-1, 2, RANDOM), 0, (1 << code_width) - 1)
+    return np.concatenate([[0], near_powers(code_width), unsigned(rng, code_width), beside])[:, None]
+
+
+def norms(gamma_width, squares_width, _factor_width):
+    """Gamma, squares (at least one)."""
+    if 1 << (gamma_width + squares_width) <= EXHAUSTIVE:
+        return product(range(1 << gamma_width), range(1, 1 << squares_width))
+    rng = np.random.default_rng([13, gamma_width, squares_width])
+    edges = product([0, 1, 2, (1 << gamma_width) - 1], near_powers(squares_width))
+    return np.vstack([edges, np.column_stack([unsigned(rng, gamma_width), unsigned(rng, squares_width)])])
+
+
+def _scaled(rng, width):
+    """Scaled weights with 16 fractional bits; one in eight is a whole code."""
+    exact = mixture(rng, width)
+    exact[::8] &= -1 << 16
+    return exact
+
+
+def squares(exact_width, code_width, _gap_width):
+    """Exact, code: any, and neighbours."""
+    if 1 << (exact_width + code_width) <= EXHAUSTIVE:
+        return product(codes(exact_width), codes(code_width))
+    rng = np.random.default_rng([14, exact_width, code_width])
+    exact = _scaled(rng, exact_width)
+    code = mixture(rng, code_width, exact >> 16)
+    return np.vstack([product(corners(exact_width), corners(code_width)), np.column_stack([exact, code])])
+
+
+def holds(exact_width, code_width, short_width, gamma_width):
+    """Exact, one of its neighbours, short, gamma; short at random or where the choice changes."""
+    rng = np.random.default_rng([15, exact_width, short_width])
+    exact = _scaled(rng, min(exact_width, code_width + 15))
+    side = ((exact & 0xFFFF) > 0) * rng.integers(0, 2, RANDOM)
+    below, gamma = exact >> 16, unsigned(rng, gamma_width)
+    gap, other = ((exact >> 6) ** 2 - ((below + step) << 10) ** 2 for step in (side, 1 - side))
+    band, sign = gamma << 20, rng.choice([-1, 1], RANDOM)
+    within = (rng.random(RANDOM) * 2 - 1) * band
+    kinds = [mixture(rng, short_width), within.astype(np.int64), sign * band - gap, -(gap + other) // 2]
+    short = np.choose(rng.integers(0, len(kinds), RANDOM), kinds) + rng.integers(-1, 2, RANDOM)
+    return np.column_stack([exact, below + side, folded(short, short_width), gamma])

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
 KINDS = ("paper", "chip", "twin")
 """The float twin with the paper's recipe; the integers of a chip; the float twin with the recipe of that chip."""
-
-
-def _help(text: str, **default: Any) -> Any:
-    return field(metadata={"help": text}, **default)
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Row:
     label: str | None = None
     set: tuple[str, ...] = ()
     note: str | None = None
-    angles: dict[str, float] = _help("published angles in degrees", default_factory=dict)
+    angles: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -167,9 +164,10 @@ def run_papers(
                     continue
                 started(f"{name}: {row.name}, {kind}")
                 entry[kind] = _measured(folder, name, study, row, kind, overrides, Path(out), data, report)
+            judge_row(study, entry)
             entries.append(entry)
             finished(name, entry)
-        table[name] = {"source": study.source, "network": study.network, "rows": entries} | judged(study, entries)
+        table[name] = {"source": study.source, "network": study.network, "rows": entries} | judge(study, entries)
     return {"schema": 1, "version": __version__, "studies": table}
 
 
@@ -225,19 +223,20 @@ def _measured(
     return result
 
 
-def judged(study: Study, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what a study says: rows inside their bands, and whether the order is as published."""
-    for entry in entries:
-        if "paper" in entry and entry["published"] is not None:
-            difference = entry["paper"]["test_accuracy"] - entry["published"]
-            entry["difference"] = round(difference, 4)
-            entry["inside"] = abs(difference) <= max(study.band, entry["sd"] or 0.0) + 1e-9
-        if "twin" in entry and "chip" in entry and "test_accuracy" in entry["chip"]:
-            entry["cost"] = round(entry["twin"]["test_accuracy"] - entry["chip"]["test_accuracy"], 4)
-            entry["cost_of"] = "twin"
-        elif "paper" in entry and "chip" in entry and "test_accuracy" in entry["chip"]:
-            entry["cost"] = round(entry["paper"]["test_accuracy"] - entry["chip"]["test_accuracy"], 4)
-            entry["cost_of"] = "paper"
+def judge_row(study: Study, entry: dict[str, Any]) -> None:
+    """Add to a row how far its float twin lies from the paper, and what quantisation costs."""
+    if "paper" in entry and entry["published"] is not None:
+        difference = entry["paper"]["test_accuracy"] - entry["published"]
+        entry["difference"] = round(difference, 4)
+        entry["inside"] = abs(difference) <= max(study.band, entry["sd"] or 0.0) + 1e-9
+    reference = next((kind for kind in ("twin", "paper") if kind in entry), None)
+    if reference and "chip" in entry and "test_accuracy" in entry["chip"]:
+        entry["cost"] = round(entry[reference]["test_accuracy"] - entry["chip"]["test_accuracy"], 4)
+        entry["cost_of"] = reference
+
+
+def judge(study: Study, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a study says as a whole: whether its rows come in the published order."""
     found: dict[str, Any] = {"band": study.band, "shortened": study.shortened, "order": list(study.order)}
     for kind in ("paper", "chip"):
         values = {e["row"]: e[kind] for e in entries if kind in e}
@@ -252,7 +251,7 @@ def _merit(result: dict[str, Any]) -> float:
 
 
 def _ordered(merits: list[float]) -> bool:
-    return all(better >= worse for better, worse in zip(merits, merits[1:], strict=False))
+    return all(better >= worse for better, worse in pairwise(merits))
 
 
 def write_papers(record: dict[str, Any], directory: str | Path) -> None:

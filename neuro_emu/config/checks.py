@@ -13,6 +13,9 @@ from neuro_emu.numerics.activations import SOFTMAX
 from neuro_emu.numerics.formats import Format
 from neuro_emu.rules import Need
 
+_ROOT = 1 << 17
+"""A root takes squares with 16 bits more, one of its own 63 bits below all others."""
+
 WIDEST = (1 << 63) - 1
 """No intermediate value may pass 63 bits and a sign."""
 
@@ -248,7 +251,10 @@ def _check_bounds(config: schema.Config, chip: Chip, document: Document) -> None
             more = max(momentum.shift, chip.velocity_shifts(matrix, 0)[0])
             need(k, "velocity", (2 * momentum.velocity.magnitude + batch * product) * (1 << more) + (1 << 31))
         if chip.learning.weight_norm and matrix.kind is Kind.WEIGHTS:
-            need(k, "sum of squared weights", matrix.rows * matrix.format.magnitude**2 * (1 << 16))
+            need(k, "sum of squared weights", matrix.rows * matrix.format.magnitude**2 * _ROOT)
+    for layer, use in zip(chip.network.hidden, chip.plan.feedback, strict=True):
+        if chip.learning.weight_norm and layer.feedback and not use.learned:
+            need(layer.index, "sum of squared feedback", use.rows * layer.feedback.magnitude**2 * _ROOT)
     if chip.learning.loss == "mse":
         output = chip.network.output
         frac = output.output.frac + output.derivative.frac - output.delta.frac

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuro_emu.datapath.facts import ChipFacts
-from neuro_emu.numerics.many_words import words_after
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.initialise import feedback_amplitude
 from neuro_emu.machine.targets import target_table
@@ -19,6 +18,7 @@ from neuro_emu.network.state import ChipState
 from neuro_emu.numerics.activations import SOFTMAX
 from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.functions import Float, activation, derivative
+from neuro_emu.numerics.many_words import words_after
 
 _SPARSE = 4
 """A single sample's inputs are picked one by one if at most one in this many is not 0."""

@@ -14,8 +14,8 @@ def angle(a: Any, b: Any) -> float | None:
     """Return the angle between two arrays of one shape, taken as vectors, in degrees: 0 … 180.
 
     cos⁻¹(⟨a, b⟩_F / (‖a‖_F ‖b‖_F)) (Panjehpour 2022, equation 17), in the form of Kahan's
-    2 · atan2(‖u − v‖, ‖u + v‖) with u, v the arrays at length 1: the arc cosine loses half of all digits near 0 and 180,
-    so that an array would be 10⁻⁶ degrees from itself.
+    2 · atan2(‖u − v‖, ‖u + v‖) with u, v the arrays at length 1, which needs no clipping: the arc cosine loses half of
+    all digits near 0 and 180, so that an array would be 10⁻⁶ degrees from itself.
 
     Returns:
         None if one of them is all zeros, or empty.

@@ -71,8 +71,8 @@ class CodeSignals(ChipFacts):
     Attributes:
         addresses: q (samples, n_k) of each layer.
         outputs: x of each layer and y_K last: codes (samples, n).
-        deltas: the codes (samples, n_k) that W_k is updated with, 0 where the error gate is closed; None for a layer that
-            does not learn.
+        deltas: the codes (samples, n_k) that W_k is updated with, 0 where the error gate is closed; None for a layer
+            that does not learn.
         activations: the codes (samples, n_{k−1}) that go with them.
 
     """

@@ -36,6 +36,7 @@ def steps_of_chip(chip: Chip, state: ChipState, probe: Probe, *, traced: bool = 
     Everything that the chip does to its weights is in it: rounding with the words that come next, saturation, decay. A
     short last mini-batch is written.
     """
+    chip = replace(chip, numerics=replace(chip.numerics, strict=False))  # an overflow here is none of the run's
     if traced:
         slow = TracedDatapath(chip, state)
         targets: list[Any] = [None] * len(probe) if probe.target_codes is None else list(probe.target_codes)
@@ -47,7 +48,9 @@ def steps_of_chip(chip: Chip, state: ChipState, probe: Probe, *, traced: bool = 
     else:
         fast = FastDatapath(chip, state)
         order = np.arange(len(probe), dtype=np.int64)
-        fast.train(fast.samples(probe.codes, probe.labels, order, learn=True, targets=probe.target_codes), 0, len(order))
+        fast.train(
+            fast.samples(probe.codes, probe.labels, order, learn=True, targets=probe.target_codes), 0, len(order)
+        )
         after = fast.state()
     pairs = zip(after.weights, state.weights, chip.network.layers, strict=True)
     return [values(new.astype(np.int64) - old, layer.weight) for new, old, layer in pairs]
@@ -64,16 +67,17 @@ def steps_of_twin(chip: Chip, state: ChipState, probe: Probe) -> list[Float]:
 
 def at_the_ends(codes: Any, storage: Format) -> float | None:
     """Return the share of codes that are the smallest or the largest of their format."""
-    ends = np.count_nonzero(codes == storage.low) + np.count_nonzero(codes == storage.high)
-    return ratio(ends, np.size(codes))
+    low, high = np.count_nonzero(codes == storage.low), np.count_nonzero(codes == storage.high)
+    return ratio(int(low) + int(high), np.size(codes))
 
 
 def lost(chip: Chip, layer: DenseLayer, delta: Int64, x: Int64, epoch: int) -> tuple[float | None, float | None]:
     """Return the shares of nonzero products whose step is below one code, and below half a code.
 
-    A step is |δ·x| · 2^-s, exact (docs/numerics.md, section 6); with mini-batches |G| · 2^-s of the sums of each batch of
-    the samples. Below one code a step lives from stochastic rounding alone; below half a code it vanishes when rounded
-    to nearest. The bias row counts. Both are None where nothing is nonzero, and with momentum, which adds steps up.
+    A step is |δ·x| · 2^-s, exact (docs/numerics.md, section 6); with mini-batches |G| · 2^-s of the sums of each batch
+    of the samples. Below one code a step lives from stochastic rounding alone; below half a code it vanishes
+    when rounded to nearest. The bias row counts. Both are None where nothing is nonzero, and with momentum, which adds
+    steps up.
     """
     if chip.learning.momentum is not None:
         return None, None
@@ -96,7 +100,7 @@ def lost(chip: Chip, layer: DenseLayer, delta: Int64, x: Int64, epoch: int) -> t
             below += np.searchsorted(ordered, (unit - 1) // rows, side="right").sum(), 0
             below += 0, np.searchsorted(ordered, (unit - 1) // (2 * rows), side="right").sum()
             total += len(rows) * len(ordered)
-    return ratio(below[0], total), ratio(below[1], total)
+    return ratio(int(below[0]), total), ratio(int(below[1]), total)
 
 
 def zero_updates(gained: Tally | None, layer: int) -> float | None:
@@ -114,8 +118,8 @@ def slope(step: Float, gradient: Float) -> float | None:
 def chip_entries(chip: Chip, state: ChipState, probe: Probe, signals: Signals, gained: Tally | None) -> list[Entry]:
     """Return what is measured of each layer of an integer chip, one mapping a layer; None for what is undefined.
 
-    `chip_update_angle`, `chip_bp_angle`, `chip_twin_angle`: degrees from ΔW as the chip makes it of the probe to the G of
-    its rule in floats, to that of backpropagation, and to the ΔW of its float twin. `effective_rate`: slope of the
+    `chip_update_angle`, `chip_bp_angle`, `chip_twin_angle`: degrees from ΔW as the chip makes it of the probe to the G
+    of its rule in floats, to that of backpropagation, and to the ΔW of its float twin. `effective_rate`: slope of the
     chip's ΔW on G; `twin_rate` that of the twin's, whose weights move between samples too; `nominal_rate` 2^-lr_shift.
     Shares: `weights_saturated` of codes of W_k at the ends of their format; `zero_updates` of the updates since the
     last diagnosis whose rounded step was 0; `underflow` and `underflow_half`, see :func:`lost`; `q_saturated` of
@@ -135,7 +139,7 @@ def chip_entries(chip: Chip, state: ChipState, probe: Probe, signals: Signals, g
             "underflow": below[0],
             "underflow_half": below[1],
             "q_saturated": at_the_ends(found.addresses[k], _ADDRESS),
-            "delta_zero": None if delta is None else ratio(np.count_nonzero(delta == 0), delta.size),
+            "delta_zero": None if delta is None else ratio(int(np.count_nonzero(delta == 0)), delta.size),
             "delta_saturated": None if delta is None else at_the_ends(delta, layer.delta),
         }
         learns = own is not None

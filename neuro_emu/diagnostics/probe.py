@@ -116,9 +116,9 @@ def layer_entries(chip: Chip, path: FloatDatapath, signals: Signals, norms: list
     """Return what is measured of each layer, one mapping a layer; None for what is undefined.
 
     Angles in degrees. `feedback_angle`: of B_k to the transposed path; `delta_angle`: between δ_k of the rule and of
-    backpropagation at the same weights, mean over samples (Frenkel 2021, section 2.1), `delta_angle_whole`: of the whole
-    matrices (samples, n_k); `update_angle`: between G = Σ x δᵀ of both, bias row included, since it is trained like
-    the others (Panjehpour 2022, section 2.2); `estimate_angle`: of y_k B_kᵀ to z_K, mean over samples (Direct
+    backpropagation at the same weights, mean over samples (Frenkel 2021, section 2.1), `delta_angle_whole`: of the
+    whole matrices (samples, n_k); `update_angle`: between G = Σ x δᵀ of both, bias row included, since it is trained
+    like the others (Panjehpour 2022, section 2.2); `estimate_angle`: of y_k B_kᵀ to z_K, mean over samples (Direct
     Kolen-Pollack, figure 2), `estimate_angle_whole` likewise; `norm`: Frobenius norm of W_k in values, bias row left
     out; `growth`: over its value in *norms*.
     """

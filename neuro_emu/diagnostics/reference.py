@@ -42,7 +42,7 @@ class Probe:
             hot = target_table(chip).astype(np.float64) / chip.network.hot
             return cls(codes, labels, hot[labels])
         given = split.targets[:samples].copy()
-        return cls(codes, labels, given * 2.0**-chip.network.output.output.frac, given)
+        return cls(codes, labels, values(given, chip.network.output.output), given)
 
     def __len__(self) -> int:
         return len(self.labels)

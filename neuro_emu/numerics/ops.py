@@ -108,7 +108,7 @@ def dropped(word: int, threshold: int) -> bool:
 
 @scalar_op
 def reciprocal(total: int) -> int:
-    """Return 2^32 / *total*, rounded down (one less for powers of two): softmax multiplies with it."""
+    """Return (2^32 − 1) / *total*, rounded down: softmax multiplies with it."""
     return 0xFFFFFFFF // total
 
 

@@ -114,11 +114,11 @@ def papers_picture(record: dict[str, Any]) -> str:
         '<rect x="252" y="42" width="8" height="8" fill="#b45309"/><text x="266" y="50">integers, recipe of a chip'
         "</text>"
     ]
-    for point in range(-int(_SPAN), int(_SPAN) + 1):
-        parts.append(
-            f'<line class="{"axis" if point == 0 else "grid"}" x1="{x(point):.1f}" x2="{x(point):.1f}" y1="{_TOP - 8}"'
-            f' y2="{height - 40}"/><text x="{x(point):.1f}" y="{height - 22}" text-anchor="middle">{point:+d}</text>'
-        )
+    parts += [
+        f'<line class="{"axis" if point == 0 else "grid"}" x1="{x(point):.1f}" x2="{x(point):.1f}" y1="{_TOP - 8}"'
+        f' y2="{height - 40}"/><text x="{x(point):.1f}" y="{height - 22}" text-anchor="middle">{point:+d}</text>'
+        for point in range(-int(_SPAN), int(_SPAN) + 1)
+    ]
     for n, (name, band, entry) in enumerate(rows):
         parts += _line(f"{name} · {entry['row']}", _TOP + _ROW * n + 6, x, max(band, entry["sd"] or 0.0), entry)
     parts.append(f'<text x="{middle:.0f}" y="{height - 6}" text-anchor="middle">points from the published value</text>')

@@ -310,6 +310,7 @@ def holds(exact_width, code_width, short_width, gamma_width):
     gap, other = ((exact >> 6) ** 2 - ((below + step) << 10) ** 2 for step in (side, 1 - side))
     band, sign = gamma << 20, rng.choice([-1, 1], RANDOM)
     within = (rng.random(RANDOM) * 2 - 1) * band
-    kinds = [mixture(rng, short_width), within.astype(np.int64), sign * band - gap, -(gap + other) // 2]
+    ends = np.where(sign > 0, high_of(short_width), low_of(short_width))
+    kinds = [mixture(rng, short_width, ends), within.astype(np.int64), sign * band - gap, -(gap + other) // 2]
     short = np.choose(rng.integers(0, len(kinds), RANDOM), kinds) + rng.integers(-1, 2, RANDOM)
     return np.column_stack([exact, below + side, folded(short, short_width), gamma])

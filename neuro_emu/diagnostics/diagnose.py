@@ -72,7 +72,12 @@ def diagnose_both(
     Returns:
         Result of the chip, result of its twin, and the records ``{"chip": […], "twin": […]}``.
 
+    Raises:
+        ValueError: if the optimiser is Adam, which no chip has; the twin alone can be observed.
+
     """
+    if chip.learning.adam is not None:
+        raise ValueError("no integer datapath has Adam: observe the training of the float twin alone")
     diagnoses = {name: Diagnosis(chip, parts[0], samples) for name in ("chip", "twin")}
     results = [
         train(chip, parts, epochs, datapath=datapath, report=report, observe=diagnosis.observe)

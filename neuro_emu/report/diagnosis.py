@@ -154,7 +154,11 @@ def _axis(row: _Row, values: list[float]) -> list[float]:
     for ticks in row.ticks:
         if min(held) >= ticks[0] and max(held) <= ticks[-1]:
             return list(ticks)
-    return _ticks(min(*held, 0.0), max(held), 1e-6)
+    low = min(*held, 0.0)
+    made = _ticks(low, max(held), 1e-6)
+    while made[0] > low:  # ticks of accuracies have no need of a negative one
+        made.insert(0, round(made[0] - (made[-1] - made[-2]), 9))
+    return made
 
 
 def _panel(row: _Row, entries: tuple[Any, Any], k: int, top: int, ticks: list[float]) -> list[str]:

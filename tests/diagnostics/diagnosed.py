@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from neuro_emu.config.experiment import load_text
+from neuro_emu.machine.learning import Targets
+from neuro_emu.numerics.formats import Format
 from neuro_emu.training.loop import Split
 
 CHIP = """
@@ -49,6 +51,17 @@ def split_of(count, seed=4):
     return Split(codes.astype(np.uint8), draw.integers(0, 10, count).astype(np.uint8))
 
 
+def regression_of(rule, count=8):
+    """A chip with tanh outputs and squared error, and samples with targets."""
+    chip, split = chip_of(rule, rounding="TRN"), split_of(count)
+    *below, top = chip.network.layers
+    top = replace(top, activation="tanh", output=Format.parse("s8f7"), delta=Format.parse("s9f7"))
+    learning = replace(chip.learning, loss="mse", targets=Targets(hot=0))
+    targets = np.random.default_rng(2).integers(-100, 101, (count, 10)).astype(np.int32)
+    chip = replace(chip, network=replace(chip.network, layers=(*below, top)), learning=learning)
+    return chip, Split(split.codes, np.zeros(count, dtype=np.uint8), targets)
+
+
 def parts_of(training=24, test=10):
     return split_of(training), None, split_of(test, seed=9)
 
@@ -70,7 +83,3 @@ def near(found, expected, tolerance=2e-5):
         assert found is expected
     else:
         assert abs(found - expected) < tolerance, (found, expected)
-
-
-def without_strict(chip):
-    return replace(chip, numerics=replace(chip.numerics, strict=False))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from diagnosed import RULES, chip_of, split_of
+from diagnosed import RULES, chip_of, regression_of, split_of
 
 from neuro_emu.datapath.traced import TracedDatapath
 from neuro_emu.diagnostics.codes import CodeSignals, elementwise, product
 from neuro_emu.diagnostics.reference import Probe
 from neuro_emu.machine.initialise import initial_state
+from neuro_emu.numerics.formats import Format
 from neuro_emu.numerics.modes import Overflow
 
 COUNT = 5
@@ -93,6 +95,45 @@ def test_accumulators_that_overflow(mode):
     check(chip, split_of(COUNT), state)
 
 
+def test_a_sum_stays_at_the_lowest_code_of_its_accumulator():
+    """4 bits, −8 … 7: −5 − 5 clamps to −8, and + 2 from there; wrapped, −10 + 2 is −8."""
+    chip = chip_of("fa")
+    for mode, expected in ((Overflow.SAT, [-6, -8]), (Overflow.WRAP, [-8, 6])):
+        tight = replace(chip, numerics=replace(chip.numerics, accumulator_bits=4, accumulator_overflow=mode))
+        signals = CodeSignals(tight, initial_state(tight), Probe.of(tight, split_of(1), 1))
+        weights = np.array([[-5, -5], [-5, -3], [2, -2]])
+        assert signals._sums(np.array([[1, 1, 1]]), weights, 0).tolist() == [expected]
+
+
+def test_the_gate_opens_above_its_threshold():
+    chip = chip_of("dfa", rounding="TRN")
+    signals, split = CodeSignals(chip, initial_state(chip), Probe.of(chip, split_of(COUNT), COUNT)), split_of(COUNT)
+    error = 255 - signals.outputs[-1][0][split.labels[0]]  # of the first sample
+    for threshold in (int(error), int(error) - 1):
+        gated = replace(chip, learning=replace(chip.learning, error_gate=threshold))
+        found = CodeSignals(gated, initial_state(gated), Probe.of(gated, split, COUNT))
+        assert found.deltas[0][0].any() == (threshold < error)
+        check(gated, split)
+
+
+@pytest.mark.parametrize("rule", ["bp", "sign_symmetry", "dfa", "fa", "asap", "asfp"])
+def test_layers_of_different_formats(rule):
+    options = ("options: {local_classifier: true}",) if rule == "asfp" else ()
+    chip, parse = chip_of(rule, *options, rounding="TRN"), Format.parse
+    below, low, high, top = chip.network.layers
+    layers = (
+        replace(below, weight=parse("s16f11"), delta=parse("s9f8"), projection=parse("s10f7")),
+        replace(low, weight=parse("s14f10"), delta=parse("s8f6"), table_frac=5),
+        replace(high, weight=parse("s15f13"), projection=parse("s9f6")),
+        replace(top, weight=parse("s12f9")),
+    )
+    if rule == "asap":  # a twin has the fractional bits of the weights above
+        twins = [replace(la, feedback=parse(f"s16f{up.weight.frac}")) for la, up in pairwise(layers)]
+        layers = (*twins, layers[-1])
+    chip = replace(chip, network=replace(chip.network, layers=layers))
+    check(chip, split_of(COUNT))
+
+
 @pytest.mark.parametrize("loss", ["mse", "cce"])
 def test_losses(loss):
     chip = chip_of("fa", rounding="TRN")
@@ -101,6 +142,12 @@ def test_losses(loss):
         top = replace(top, activation="softmax")
     chip = replace(chip, network=replace(chip.network, layers=(*below, top)))
     check(replace(chip, learning=replace(chip.learning, loss=loss)), split_of(COUNT))
+
+
+@pytest.mark.parametrize("rule", ["dfa", "bp"])
+def test_regression(rule):
+    chip, split = regression_of(rule)
+    check(chip, split)
 
 
 def test_narrow_formats_saturate():

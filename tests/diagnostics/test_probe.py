@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from diagnosed import RULES, chip_of, degrees, mean_degrees, near, parts_of
+from diagnosed import RULES, chip_of, degrees, mean_degrees, near, parts_of, regression_of
 
+from neuro_emu.datapath.floating import FloatDatapath
 from neuro_emu.diagnostics.diagnose import Diagnosis, diagnose_both
 from neuro_emu.diagnostics.probe import path_of
+from neuro_emu.diagnostics.reference import Probe, backpropagate
+from neuro_emu.machine.initialise import initial_state
+from neuro_emu.machine.learning import Adam
 from neuro_emu.training.loop import train
 
 SAMPLES = 12
@@ -139,6 +143,18 @@ def test_backpropagation_with_other_settings(change):
     assert {layer["update_angle"] for layer in layers} == {0.0}
 
 
+@pytest.mark.parametrize("change", [{}, {"dropout": 64}, {"loss": "mse"}])
+def test_signals_of_backpropagation(change):
+    """Not their direction alone: those of the float twin, whose rule is backpropagation."""
+    chip = chip_of("bp")
+    chip = replace(chip, learning=replace(chip.learning, **change))
+    twin, probe = FloatDatapath(chip, initial_state(chip)), Probe.of(chip, parts_of()[0], SAMPLES)
+    found, expected = backpropagate(chip, twin.weights, probe), twin.signals(probe.codes, probe.labels)
+    for k in range(4):
+        np.testing.assert_allclose(found.deltas[k], expected["updates"][k], rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(found.inputs[k], expected["inputs"][k], rtol=1e-9, atol=1e-14)
+
+
 def test_a_closed_gate_is_left_out():
     """Frenkel's angle is a mean over samples that learn: a silent sample has no direction."""
     chip, parts = chip_of("dfa", "error_gate: 140"), parts_of()
@@ -180,6 +196,28 @@ def test_the_local_classifier_stands_for_the_path():
     assert np.array_equal(path.classifiers[2], classifier)
     near(diagnosis.record[-1]["layers"][2]["feedback_angle"], degrees(path.feedback[2], classifier[:-1].T))
     assert diagnosis.record[0]["layers"][2]["feedback_angle"] is None  # it starts at 0
+
+
+@pytest.mark.parametrize("rule", ["bp", "dfa"])
+def test_regression(rule):
+    chip, split = regression_of(rule)
+    results = diagnose_both(chip, (split, None, split), 2, samples=SAMPLES)
+    for entries in results[2].values():
+        first, last = entries[0]["layers"], entries[-1]["layers"]
+        assert last[-1]["update_angle"] == 0.0
+        assert (last[0]["update_angle"] == 0.0) == (rule == "bp")
+        assert first[0]["norm"] != last[0]["norm"]
+    assert all(layer["chip_twin_angle"] < 60 for layer in results[2]["chip"][0]["layers"])
+
+
+def test_no_chip_has_adam():
+    chip = chip_of("dfa")
+    chip = replace(chip, learning=replace(chip.learning, adam=Adam()))
+    with pytest.raises(ValueError, match="Adam"):
+        diagnose_both(chip, parts_of(), 1)
+    diagnosis, parts = Diagnosis(chip, parts_of()[0], SAMPLES), parts_of()
+    train(chip, parts, 1, datapath="float", observe=diagnosis.observe)
+    assert len(diagnosis.record) == 2
 
 
 def test_a_diagnosis_changes_nothing():

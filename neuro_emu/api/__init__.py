@@ -141,7 +141,7 @@ def run(
         datapath=datapath,
         started=started,
         report=report,
-        **({"observe": observe} if observe else {}),
+        observe=observe or (lambda *_: None),
     )
     identity = {
         "name": experiment.config.name,

@@ -107,6 +107,12 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         default="fast",
         help="fast: compiled; traced: the same integers, access by access; float: the float twin (default: fast)",
     )
+    run.add_argument(
+        "--diagnose",
+        action="store_true",
+        help="train the float twin too (slow) and write what happens inside both: angles to backpropagation, norms,"
+        " effective rates, steps lost to rounding",
+    )
     run.add_argument("--json", action="store_true", help="print the final record as JSON instead of the summary")
     run.set_defaults(verb=_run)
 
@@ -137,8 +143,11 @@ def _run(args: argparse.Namespace) -> int:
         finished = _train(chosen, out, data, args)
         records.append(finished.metrics)
         if not args.json:
+            from neuro_emu.report.diagnosis_text import diagnosis_text
             from neuro_emu.report.text import summary
 
+            if finished.diagnosis and args.seeds == 1:
+                print(diagnosis_text(finished.diagnosis))
             print(
                 summary(finished) + f"wrote {out}" if args.seeds == 1 else _seed_line(finished.metrics),
                 flush=True,
@@ -169,6 +178,13 @@ def _train(experiment: Experiment, out: Path, data: Dataset, args: argparse.Name
     line = ProgressLine()
     line.note("loading kernels (compiled once per version, about 30 s) …")
     try:
+        if args.diagnose:
+            from neuro_emu.api.diagnosis import run_diagnosed
+
+            twin_started = lambda: line.note("training the float twin …")  # noqa: E731
+            return run_diagnosed(
+                experiment, out, data=data, datapath=args.datapath, report=line, twin_started=twin_started
+            )
         return api.run(experiment, out, data=data, datapath=args.datapath, report=line)
     finally:
         line.close()

@@ -143,8 +143,7 @@ def limits_of(chip: Chip) -> list[str]:
         found.append(f"error_gate {gate}; its register has 32 bits")
     if chip.learning.rule.name not in RULES_BUILT:
         found.append(f"rule {chip.learning.rule.name}; the RTL learns with {', '.join(RULES_BUILT)}")
-    if chip.learning.weight_decay:
-        found.append("weight decay; the RTL has none")
+    found += _beside_rules(chip)
     widest = max(layer.units for layer in chip.network.layers) + chip.design.lanes
     if widest >= 1 << 17:
         found.append(f"{widest} neurons and lanes in a layer; its counters have 17 bits")
@@ -158,6 +157,23 @@ def limits_of(chip: Chip) -> list[str]:
             found.append(f"{words} {what}; their addresses have {bits} bits")
     if chip.design.weight_banks > 1 << 6:
         found.append(f"{chip.design.weight_banks} weight banks; the row path has room for 64")
+    return found
+
+
+def _beside_rules(chip: Chip) -> list[str]:
+    """Say what around the rule the RTL has not."""
+    learning = chip.learning
+    missing = {
+        "weight decay": learning.weight_decay,
+        "momentum": learning.momentum,
+        "weight normalisation": learning.weight_norm,
+        "dropout": learning.dropout,
+    }
+    found = [f"{name}; the RTL has none" for name, wanted in missing.items() if wanted]
+    if learning.loss != "bce" or learning.targets.hot != 1:
+        found.append(f"loss {learning.loss}, {learning.targets.hot} hot outputs; the RTL has bce and one hot output")
+    if chip.network.layers[0].input.signed:
+        found.append(f"signed inputs {chip.network.layers[0].input}; the RTL's are bytes")
     return found
 
 

@@ -58,7 +58,7 @@ def _accuracy(m: dict[str, Any]) -> list[str]:
     key, sign, name = ("test_loss", -1, "test error") if "test_loss" in m else ("test_accuracy", 1, "test accuracy")
     best = max(m["epochs"], key=lambda e: sign * e[key])
     lines = [f"{name:18}{quality(m)} after {_plural(len(m['epochs']), 'epoch')}"]
-    if best is not last:
+    if best[key] != last[key]:
         lines[0] += f" (best {quality(best)} in epoch {best['epoch'] + 1})"
     held_out = key.replace("test", "validation")
     if m[held_out] is not None:

@@ -20,6 +20,8 @@ class Run:
         state: final integer state; None for the float twin.
         timing: seconds by activity: not part of the record, because it differs from run to run.
         directory: where it was written; None if it was not.
+        diagnosis: entries by epoch of ``chip`` and ``twin``; None without `--diagnose`.
+        twin: what the float twin of a diagnosed run reached.
     """
 
     experiment: Experiment
@@ -27,3 +29,5 @@ class Run:
     state: ChipState | None
     timing: dict[str, float] = field(default_factory=dict)
     directory: Path | None = None
+    diagnosis: dict[str, Any] | None = None
+    twin: dict[str, float | None] | None = None

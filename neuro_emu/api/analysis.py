@@ -1,6 +1,9 @@
 """Why feedback aligns: the analyses of Panjehpour and EsmaielZadeh 2022, on chips and on their float twins.
 
-Each returns a record of plain data, which :func:`write_analysis` writes as data, text and picture.
+Each returns a record of plain data, which :func:`write_analysis` writes as data, text and picture. *fetch* loads the
+data set once the configuration has been checked, *started* is called with what begins, and *report* with the progress
+of a training. *fractions* are percent of the training samples, which swap their labels among themselves. Two rules are
+a pair of configurations of one design point; see :func:`with_rule`.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import numpy as np
 from neuro_emu.api import load, load_data, split_data
 from neuro_emu.config.experiment import Experiment
 from neuro_emu.diagnostics import open_loop, studies
-from neuro_emu.diagnostics.alignment_terms import Recorder, Term, terms
+from neuro_emu.diagnostics.alignment_terms import Batch, Recorder, Term, terms
 from neuro_emu.diagnostics.angles import angle, rounded
 from neuro_emu.diagnostics.probe import path_of, transposed_path
 from neuro_emu.diagnostics.trajectories import Snapshots, principal_components
@@ -30,6 +33,7 @@ from neuro_emu.training.loop import Progress, Split, train
 if TYPE_CHECKING:
     from neuro_emu.datasets import Dataset
 
+Fetch = Callable[[Experiment], "Dataset"]
 Note = Callable[[str], None]
 Report = Callable[[Progress], None]
 Parts = tuple[Split, Split | None, Split]
@@ -88,6 +92,9 @@ class _Measured(Recorder):
     def step(self, *arguments: Any, **keywords: Any) -> None:
         """Learn from a mini-batch, and measure it if its turn has come; B is fixed."""
         super().step(*arguments, **keywords)
+        for ring in self.history:  # all that a linear term needs of a batch is δᵀL, a thousand times smaller
+            sums = ring[-1].above.T @ ring[-1].inputs
+            ring[-1] = Batch(sums, np.eye(len(sums)), np.zeros((0, 0)))
         for phase, window in self._windows.items():
             if self._steps in window:
                 for found, ring, feedback in zip(self.found[phase], self.history, self.path.feedback, strict=True):
@@ -101,27 +108,23 @@ def alignment_terms(
     fractions: Sequence[float] = (0.0,),
     *,
     batches: int = 5,
-    data: Dataset | None = None,
+    fetch: Fetch = load_data,
     started: Note = _quiet,
 ) -> dict[str, Any]:
     """Measure the alignment terms of the float twin, samples as stored and shuffled (figures 3b, 3c and 5c).
 
-    Args:
-        experiment: mini-batches, and a rule with fixed feedback from the layer above.
-        orders: the highest order o: how many mini-batches a term looks back.
-        fractions: percent of the labels that are shuffled; a pair of trainings each.
-        batches: how many mini-batches each mean is over: the first that have enough past, and the last.
-        data, started: see :func:`neuro_emu.api.rules.compare`.
+    A pair of trainings for each of *fractions*. *orders* is the highest order, how many mini-batches a term looks back;
+    means are over as many *batches*: the first that have enough past, and the last.
 
     Raises:
-        ConfigError: if the configuration has no such terms.
+        ConfigError: if the configuration has no mini-batches, or no fixed feedback from the layer above.
 
     """
     if orders < 1:
         raise RunError(f"--orders {orders}: a term looks back at least one mini-batch")
     _check_fractions(fractions)
     _check_terms(experiment)
-    data = data or load_data(experiment)
+    data = fetch(experiment)
     split = split_data(experiment, data)[0]
     training = experiment.config.training
     period = -(-len(split) // training.batch)
@@ -235,22 +238,14 @@ def shuffled_labels(
     fractions: Sequence[float] = FRACTIONS,
     *,
     datapath: str = "fast",
-    data: Dataset | None = None,
+    fetch: Fetch = load_data,
     started: Note = _quiet,
     report: Report = _quiet,
 ) -> dict[str, Any]:
-    """Train with part of the labels shuffled: accuracies, and the angles of the feedback an epoch (figure 5).
-
-    Args:
-        experiment: the chip.
-        fractions: percent of the training samples that swap their labels.
-        datapath: ``fast`` or ``float``.
-        data, started, report: see :func:`neuro_emu.api.rules.compare`.
-
-    """
+    """Train with part of the labels shuffled: accuracies, and the angles of the feedback an epoch (figure 5)."""
     _check_fractions(fractions)
     _check(experiment, datapath)
-    data = data or load_data(experiment)
+    data = fetch(experiment)
     chip, parts, runs = experiment.chip, split_data(experiment, data), []
     for fraction in fractions:
         started(f"{fraction:g} % of the labels shuffled")
@@ -317,17 +312,12 @@ def switched(
     at: Sequence[int] = (0, 1, 2, 5),
     *,
     datapath: str = "fast",
-    data: Dataset | None = None,
+    fetch: Fetch = load_data,
     started: Note = _quiet,
 ) -> dict[str, Any]:
     """Train with one rule, then go on with another, and once without going over (figure 7).
 
-    Args:
-        pair: the first rule and the second, of one design point; see :func:`with_rule`.
-        at: epochs with the first rule.
-        datapath: ``fast`` or ``float``.
-        data, started: see :func:`neuro_emu.api.rules.compare`.
-
+    *at* are numbers of epochs with the first rule.
     """
     first, second = pair
     epochs = first.config.training.epochs
@@ -335,7 +325,7 @@ def switched(
         raise RunError(f"--at: name epochs between 0 and {epochs} (training.epochs), e.g. 0,1")
     for experiment in pair:
         _check(experiment, datapath)
-    data = data or load_data(first)
+    data = fetch(first)
     parts, runs = split_data(first, data), []
     for number in sorted({*at, epochs}):
         started(f"{number} of {epochs} epochs with {first.config.training.rule}")
@@ -349,23 +339,17 @@ def trajectories(
     pair: tuple[Experiment, Experiment],
     *,
     datapath: str = "fast",
-    data: Dataset | None = None,
+    fetch: Fetch = load_data,
     started: Note = _quiet,
     report: Report = _quiet,
 ) -> dict[str, Any]:
-    """Train two rules from equal weights and follow all parameters along two principal components (figure 6e).
-
-    Args:
-        pair: two rules on one design point; see :func:`with_rule`.
-        datapath: ``fast`` or ``float``.
-        data, started, report: see :func:`neuro_emu.api.rules.compare`.
-
-    """
+    """Train two rules from equal weights and follow all parameters along two principal components (figure 6e)."""
     first, second = pair
     for experiment in pair:
         _check(experiment, datapath)
-    data = data or load_data(first)
-    parts, runs, taken = split_data(first, data), [], []
+    data = fetch(first)
+    parts, taken = split_data(first, data), []
+    runs: list[dict[str, Any]] = []
     for experiment in pair:
         rule = experiment.config.training.rule
         started(rule)

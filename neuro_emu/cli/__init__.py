@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neuro_emu import __version__
+from neuro_emu.cli.analyse import add_analyse, analyse
 from neuro_emu.cli.papers import add_papers, papers
 from neuro_emu.cli.rules import add_compare, add_rules, compare, rules
 from neuro_emu.cli.vectors import add_cosim, add_golden, cosim, golden
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add_rules(verbs.add_parser("rules", help="list the learning rules", description=rules.__doc__))
     add_compare(verbs.add_parser("compare", help="train several rules on one chip", description=compare.__doc__))
     add_papers(verbs.add_parser("papers", help="run published experiments again", description=papers.__doc__))
+    add_analyse(verbs.add_parser("analyse", help="see why feedback aligns", description=analyse.__doc__))
     schema = verbs.add_parser("schema", help="print the JSON Schema of configurations", description=_schema.__doc__)
     schema.set_defaults(verb=_schema)
     warm = verbs.add_parser("warmup", help="compile the kernels now", description=_warmup.__doc__)

@@ -117,8 +117,7 @@ def terms(args: argparse.Namespace) -> Prepared:
     fractions = _numbers(args.fractions, "--fractions", float)
 
     def work(line: ProgressLine) -> dict[str, Any]:
-        data = _data(experiment)
-        return api.alignment_terms(experiment, args.orders, fractions, data=data, started=line.note)
+        return api.alignment_terms(experiment, args.orders, fractions, fetch=_fetch, started=line.note)
 
     return experiment.config.name, work
 
@@ -145,7 +144,7 @@ def labels(args: argparse.Namespace) -> Prepared:
             experiment,
             fractions,
             datapath=args.datapath,
-            data=_data(experiment),
+            fetch=_fetch,
             started=line.note,
             report=line,
         )
@@ -162,7 +161,7 @@ def switch(args: argparse.Namespace) -> Prepared:
     at = _numbers(args.at, "--at", int) if args.at else [n for n in AT if n <= first.config.training.epochs]
 
     def work(line: ProgressLine) -> dict[str, Any]:
-        return api.switched((first, second), at, datapath=args.datapath, data=_data(first), started=line.note)
+        return api.switched((first, second), at, datapath=args.datapath, fetch=_fetch, started=line.note)
 
     return first.config.name, work
 
@@ -175,9 +174,7 @@ def trajectories(args: argparse.Namespace) -> Prepared:
     second = api.with_rule(args.config or _usual(args), args.to, args.set, first)
 
     def work(line: ProgressLine) -> dict[str, Any]:
-        return api.trajectories(
-            (first, second), datapath=args.datapath, data=_data(first), started=line.note, report=line
-        )
+        return api.trajectories((first, second), datapath=args.datapath, fetch=_fetch, started=line.note, report=line)
 
     return first.config.name, work
 
@@ -196,7 +193,7 @@ def _load(args: argparse.Namespace, usual: Path) -> Experiment:
     return experiment
 
 
-def _data(experiment: Experiment) -> Dataset:
+def _fetch(experiment: Experiment) -> Dataset:
     from neuro_emu.cli import load_data_shown
 
     return load_data_shown(experiment)

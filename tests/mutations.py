@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from mutations_around import AROUND, AROUND_EQUAL
 from mutations_chain import CHAIN, EQUAL
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -171,7 +172,7 @@ MUTATIONS = (
         "return tuple(reversed(layers)) if",
         "return tuple(layers) if",
     ),
-    one("a schedule starts an epoch late", "machine/chip.py", "if first <= epoch]", "if first < max(epoch, 1)]"),
+    one("a schedule starts an epoch late", "machine/learning.py", "if first <= epoch]", "if first < max(epoch, 1)]"),
     one(
         "the update shift forgets the input",
         "network/layers.py",
@@ -225,6 +226,7 @@ MUTATIONS = (
         (*KERNELS, *CHIP),
     ),
     *(Mutation(name, edits, EQUAL) for name, edits in CHAIN),
+    *(Mutation(name, edits, AROUND_EQUAL) for name, edits in AROUND),
 )
 
 

@@ -229,7 +229,7 @@ def evaluate(directory: str | Path, overrides: Sequence[str] = ()) -> dict[str, 
 
     Returns:
         A record with `test_accuracy` and `per_class` in percent (None for a class without samples), and the
-        `confusion` matrix.
+        `confusion` matrix; in regression `test_loss`, the mean squared error, in their place.
 
     Raises:
         RunError: if the directory is not a complete run.
@@ -240,7 +240,7 @@ def evaluate(directory: str | Path, overrides: Sequence[str] = ()) -> dict[str, 
     from neuro_emu.machine.initialise import initial_state
     from neuro_emu.network.weights import unpack_weights
     from neuro_emu.training.engines import FastEngine
-    from neuro_emu.training.loop import confusion_matrix, percent
+    from neuro_emu.training.loop import confusion_matrix, mean_squared_error, percent
 
     folder = Path(directory)
     weights = folder / "weights.npz"
@@ -253,13 +253,18 @@ def evaluate(directory: str | Path, overrides: Sequence[str] = ()) -> dict[str, 
     _, _, test = split_data(experiment, data)
     state = initial_state(experiment.chip)
     unpack_weights(weights.read_bytes(), experiment.chip.network, state, str(weights))
-    predictions = FastEngine(experiment.chip, state, test.codes, test.labels).infer(test.codes)
-    confusion = confusion_matrix(test.labels, predictions, experiment.chip.network.classes)
-    return {
+    engine = FastEngine(experiment.chip, state, test.codes, test.labels, test.targets)
+    identity = {
         "name": experiment.config.name,
         "config_digest": experiment.digest,
         "dataset": {"name": data.name, "digest": data.digest},
         "samples": len(test),
+    }
+    if experiment.chip.learning.targets.regression:
+        return identity | {"test_accuracy": None, "test_loss": mean_squared_error(experiment.chip, engine, test)}
+    predictions = engine.infer(test.codes)
+    confusion = confusion_matrix(test.labels, predictions, experiment.chip.labels)
+    return identity | {
         "test_accuracy": percent(np.trace(confusion), len(test)),
         "per_class": [percent(row[c], row.sum()) if row.any() else None for c, row in enumerate(confusion)],
         "confusion": confusion.tolist(),

@@ -195,7 +195,8 @@ def _measured(
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept.get("identity") == identity and ("angles" in kept or not study.angles):
             return dict(kept)
-    source = f"{experiment.config.dataset.name} {experiment.config.dataset.path}"
+    wanted = experiment.config.dataset
+    source = f"{wanted.name} {wanted.path} {wanted.train} {wanted.test}"  # sets that are made have as many as asked for
     if source not in data:
         data[source] = load_data(experiment)
     begin = time.perf_counter()
@@ -225,7 +226,7 @@ def _measured(
 
 def judge_row(study: Study, entry: dict[str, Any]) -> None:
     """Add to a row how far its float twin lies from the paper, and what quantisation costs."""
-    if "paper" in entry and entry["published"] is not None:
+    if entry["published"] is not None and "test_accuracy" in entry.get("paper", {}):
         difference = entry["paper"]["test_accuracy"] - entry["published"]
         entry["difference"] = round(difference, 4)
         entry["inside"] = abs(difference) <= max(study.band, entry["sd"] or 0.0) + 1e-9

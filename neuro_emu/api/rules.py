@@ -184,7 +184,8 @@ def _trained(
         started(f"{experiment.config.training.rule}{twin}, seed {seed}")
         records.append(run(experiment.with_seed(seed), data=data, datapath=datapath, report=report).metrics)
     summary = summary_of_seeds(records)
-    keys = ("test_accuracy", "test_accuracy_sd", "validation_accuracy", "validation_accuracy_sd")
+    keys = ["test_accuracy", "test_accuracy_sd", "validation_accuracy", "validation_accuracy_sd"]
+    keys += ["test_loss", "test_loss_sd"] if "test_loss" in summary else []
     result: dict[str, Any] = {key: summary.get(key) for key in keys}
     result["config_digest"] = records[0]["config_digest"]
     if datapath == "fast":
@@ -192,7 +193,7 @@ def _trained(
         result["cycles_per_sample"] = round(sum(t["cycles_per_sample"] for t in training) / seeds, 2)
         result["accesses_per_sample"] = round(sum(_accesses(t["counts"]) / t["samples"] for t in training) / seeds, 2)
         result["feedback_angles"] = records[0]["feedback_angles"]
-        result["curve"] = [epoch["test_accuracy"] for epoch in records[0]["epochs"]]
+        result["curve"] = [epoch.get("test_loss", epoch["test_accuracy"]) for epoch in records[0]["epochs"]]
     return result
 
 

@@ -69,7 +69,8 @@ def compare(args: argparse.Namespace) -> int:
             print(comparison_row(entry), flush=True)
 
     if not args.json:
-        print(comparison_header(args.float), flush=True)
+        regression = first.chip.learning.targets.regression
+        print(comparison_header(args.float, regression=regression), flush=True)
     try:
         record = api.compare(
             args.config,

@@ -253,7 +253,8 @@ def _check_bounds(config: schema.Config, chip: Chip, document: Document) -> None
         if chip.learning.weight_norm and matrix.kind is Kind.WEIGHTS:
             need(k, "sum of squared weights", matrix.rows * matrix.format.magnitude**2 * _ROOT)
     for layer, use in zip(chip.network.hidden, chip.plan.feedback, strict=True):
-        if chip.learning.weight_norm and layer.feedback and not use.learned:
+        norm = chip.learning.weight_norm
+        if norm and norm.feedback and layer.feedback and not use.learned:
             need(layer.index, "sum of squared feedback", use.rows * layer.feedback.magnitude**2 * _ROOT)
     if chip.learning.loss == "mse":
         output = chip.network.output

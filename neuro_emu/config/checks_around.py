@@ -5,6 +5,7 @@ from __future__ import annotations
 from neuro_emu.config import schema
 from neuro_emu.config.typed import Document
 from neuro_emu.machine.chip import Chip
+from neuro_emu.machine.matrices import Kind
 
 _WIDEST_NORM = 1 << 20
 """Γ stays below, so that its square with 20 fractional bits stays below 2^60."""
@@ -18,6 +19,11 @@ def check_task(config: schema.Config, chip: Chip, document: Document) -> None:
         if training.loss != "mse":
             why = f"{config.dataset.name} has numbers to approximate, no classes"
             raise document.error("training.loss", f"{training.loss} is for classes; {why}", "write mse")
+        output = chip.network.output
+        if output.output.high >= 1 << 31:
+            raise document.error(
+                f"network.layers.{output.index}.dense.output", f"targets in {output.output} need 32 bits", "at most u31"
+            )
         if by_label:
             raise document.error("training.rule", f"{rule.name} looks rows up by the label; there is none", "e.g. dfa")
         if training.hot > 1:
@@ -45,7 +51,9 @@ def check_optimiser(config: schema.Config, chip: Chip, document: Document) -> No
         return
     if any(use.twin for use in chip.plan.feedback):
         raise document.error(
-            "training.weight_norm", f"{chip.learning.rule.name} keeps weights and feedback alike step by step", "null"
+            "training.weight_norm",
+            f"{chip.learning.rule.name} keeps weights and feedback alike step by step",
+            "write null",
         )
     tensors = [(f"weights {layer.weight} of layer {layer.index}", layer.weight) for layer in chip.network.layers]
     for layer, use in zip(chip.network.hidden, chip.plan.feedback, strict=True):
@@ -67,9 +75,17 @@ def _check_momentum(config: schema.Config, chip: Chip, document: Document) -> No
         return
     if not momentum.velocity.signed:
         raise document.error("training.momentum.velocity", "velocities have both signs", "e.g. s16f12")
+    own = config.training.feedback_lr_shift is not None
     for matrix in filter(chip.has_velocity, chip.matrices):
-        schedule = chip.learning.lr_shift[min(matrix.layer, len(chip.network.layers) - 1)]
-        for epoch, _ in (*schedule, *chip.learning.feedback_lr_shift):
+        learns_back = matrix.kind is Kind.FEEDBACK
+        k = len(chip.network.layers) - 1 if matrix.kind is Kind.CLASSIFIER else matrix.layer
+        schedule = chip.learning.feedback_lr_shift if learns_back else chip.learning.lr_shift[k]
+        where = "training.lr_shift"
+        if not learns_back and config.network.layers[k].lr_shift is not None:
+            where = f"network.layers.{k}.dense.lr_shift"
+        elif learns_back and own:
+            where = "training.feedback_lr_shift"
+        for epoch, _ in schedule:
             inner, outer = chip.velocity_shifts(matrix, epoch)
             if not 0 <= inner <= 31:
                 raise document.error(
@@ -81,7 +97,7 @@ def _check_momentum(config: schema.Config, chip: Chip, document: Document) -> No
             last = max(momentum.shift, inner) + outer if momentum.nesterov else outer
             if not 0 <= outer <= last <= 31:
                 raise document.error(
-                    "training.lr_shift",
+                    where,
                     f"in epoch {epoch} velocities {momentum.velocity} of layer {matrix.layer} enter {matrix.format}"
                     f" with a shift of {last}, not 0 … 31",
                     f"change lr_shift or the velocity's fractional bits; momentum: shift {training.momentum.shift}",

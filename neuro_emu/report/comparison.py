@@ -36,15 +36,17 @@ def rules_list(record: dict[str, Any]) -> str:
 
 
 def _accuracy(entry: dict[str, Any]) -> str:
-    deviation = entry.get("test_accuracy_sd")
-    return f"{entry['test_accuracy']:.2f}" + (f" ± {deviation:.2f}" if deviation is not None else "")
+    """Accuracy in percent or, in regression, mean squared error, with its deviation."""
+    key, form = ("test_loss", ".3g") if "test_loss" in entry else ("test_accuracy", ".2f")
+    deviation = entry.get(f"{key}_sd")
+    return f"{entry[key]:{form}}" + (f" ± {deviation:{form}}" if deviation is not None else "")
 
 
-def comparison_header(record_has_float: bool) -> str:
+def comparison_header(record_has_float: bool, *, regression: bool = False) -> str:
     """Return the heading of the table."""
-    twin = f"{'float':>15}" if record_has_float else ""
+    twin, quality = f"{'float':>15}" if record_has_float else "", "squared error" if regression else "accuracy %"
     return (
-        f"{'rule':20}{'waits for':>10}{'accuracy %':>15}{twin}{'cycles':>10}{'accesses':>11}"
+        f"{'rule':20}{'waits for':>10}{quality:>15}{twin}{'cycles':>10}{'accesses':>11}"
         f"{'memory KiB':>12}{'feedback':>10}{'multiplic.':>12}"
     )
 
@@ -71,7 +73,12 @@ def comparison(record: dict[str, Any]) -> str:
     """Return the table: accuracy on the test set; cycles and accesses (words) of a training sample, as counted."""
     has_float = any("float" in entry for entry in record["rules"])
     rows = [comparison_row(entry) for entry in record["rules"]]
-    return "\n".join([comparison_title(record), "", comparison_header(has_float), *rows]) + "\n"
+    header = comparison_header(has_float, regression=_regression(record))
+    return "\n".join([comparison_title(record), "", header, *rows]) + "\n"
+
+
+def _regression(record: dict[str, Any]) -> bool:
+    return any("test_loss" in entry for entry in record["rules"])
 
 
 _WIDTH, _LEFT, _BAR, _ROW, _TOP = 860, 150, 300, 24, 84
@@ -83,8 +90,11 @@ def comparison_picture(record: dict[str, Any]) -> str:
     """Return accuracy and cycles of every rule as bars, in one self-contained SVG picture."""
     entries = record["rules"]
     height = _TOP + _ROW * len(entries) + 40
-    low = min(min(e["test_accuracy"], e.get("float", e)["test_accuracy"]) for e in entries)
-    floor = max(0.0, 5.0 * int((low - 1.0) / 5.0))
+    key = "test_loss" if _regression(record) else "test_accuracy"
+    both = [one[key] for e in entries for one in (e, e.get("float", e))]
+    floor = 0.0 if key == "test_loss" else max(0.0, 5.0 * int((min(both) - 1.0) / 5.0))
+    top = max(*both, 1e-9) if key == "test_loss" else 100.0
+    axis = "mean squared error" if key == "test_loss" else f"test accuracy, percent (from {floor:g})"
     most = max(e["cycles_per_sample"] for e in entries)
     title = comparison_title(record)
     parts = [
@@ -92,19 +102,19 @@ def comparison_picture(record: dict[str, Any]) -> str:
         f" aria-label={quoteattr(title)}>\n<style>{STYLE}</style>\n"
         f'<rect class="paper" width="{_WIDTH}" height="{height}" fill="#ffffff"/>\n'
         f'<text class="title" x="20" y="28">{escape(title)}</text>\n'
-        f'<text x="{_LEFT}" y="{_TOP - 14}">test accuracy, percent (from {floor:g})</text>\n'
+        f'<text x="{_LEFT}" y="{_TOP - 14}">{axis}</text>\n'
         f'<text x="{_CYCLES}" y="{_TOP - 14}">cycles of a training sample</text>'
     ]
     parts += [_legend()]
     for n, entry in enumerate(entries):
         y = _TOP + _ROW * n
-        accuracy = _BAR * (entry["test_accuracy"] - floor) / (100.0 - floor)
+        accuracy = _BAR * (entry[key] - floor) / (top - floor)
         cycles = (_WIDTH - _CYCLES - 80) * entry["cycles_per_sample"] / most
         colour = _COLOURS[entry["needs"]]
         parts.append(f'<text x="{_LEFT - 10}" y="{y + 14}" text-anchor="end">{escape(entry["rule"])}</text>')
-        parts.append(_bar(_LEFT, y, accuracy, colour, f"{entry['test_accuracy']:.2f}"))
+        parts.append(_bar(_LEFT, y, accuracy, colour, _accuracy(entry).split(" ")[0]))
         if "float" in entry:
-            at = _LEFT + _BAR * (entry["float"]["test_accuracy"] - floor) / (100.0 - floor)
+            at = _LEFT + _BAR * (entry["float"][key] - floor) / (top - floor)
             parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{y - 1}" y2="{y + 19}" class="twin"/>')
         parts.append(_bar(_CYCLES, y, cycles, colour, f"{entry['cycles_per_sample']:,.0f}"))
     if any("float" in entry for entry in entries):

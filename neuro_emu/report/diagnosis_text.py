@@ -11,16 +11,10 @@ def diagnosis_text(record: dict[str, Any]) -> str:
     for name, title in (("chip", "chip"), ("twin", "float twin")):
         if name in record:
             entry = record[name][-1]
-            lines += [
-                "",
-                f"{title}, after {entry['epoch']} epochs: angles to backpropagation in degrees, first 256 samples",
-            ]
+            done = f"{entry['epoch']} epoch" + ("" if entry["epoch"] == 1 else "s")
+            lines += ["", f"{title}, after {done}: angles to backpropagation in degrees, first 256 samples"]
             lines.append(f"  {'layer':6}{'B to Wᵀ':>9}{'δ':>7}{'ΔW':>7}{'norm of W':>11}{'growth':>8}")
-            lines += [
-                f"  {k:<6}{_degrees(e['feedback_angle']):>9}{_degrees(e['delta_angle']):>7}{_degrees(e['update_angle']):>7}"
-                f"{_number(e['norm']):>11}{_number(e['growth']):>8}"
-                for k, e in enumerate(entry["layers"])
-            ]
+            lines += [f"  {k:<6}{_line(layer)}" for k, layer in enumerate(entry["layers"])]
     if "chip" in record:
         lines += ["", "what quantisation does to the steps of the chip, in the last epoch"]
         lines.append(
@@ -36,6 +30,12 @@ def diagnosis_text(record: dict[str, Any]) -> str:
                 f"{_share(e['q_saturated']):>10}{_share(e['delta_zero']):>8}"
             )
     return "\n".join(lines[1:]) + "\n"
+
+
+def _line(layer: dict[str, Any]) -> str:
+    angles = (layer["feedback_angle"], layer["delta_angle"], layer["update_angle"])
+    cells = [f"{_degrees(value):>{width}}" for value, width in zip(angles, (9, 7, 7), strict=True)]
+    return "".join(cells) + f"{_number(layer['norm']):>11}{_number(layer['growth']):>8}"
 
 
 def _degrees(value: float | None) -> str:

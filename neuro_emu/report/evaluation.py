@@ -7,6 +7,11 @@ from typing import Any
 
 def evaluation(record: dict[str, Any]) -> str:
     """Return the table that `neuro-emu eval` prints."""
+    if "test_loss" in record:
+        return (
+            f"{record['name']} (config {record['config_digest']}) on {record['samples']:,} test samples of"
+            f" {record['dataset']['name']}: {record['test_loss']:.3g} mean squared error\n"
+        )
     confusion = record["confusion"]
     classes = range(len(confusion))
     width = max(5, *(len(str(n)) + 1 for row in confusion for n in row))

@@ -165,8 +165,10 @@ def train(
         shifts = tuple(chip.learning.shift_at(la.index, epoch) for la in chip.network.layers)
         gained = Tally(after.events - before.events) if after and before else None
         if chip.learning.targets.regression:
-            held_out = None if validation is None else _loss(chip, engine, validation)
-            results.append(EpochResult(epoch, shifts, None, None, None, gained, _loss(chip, engine, test), held_out))
+            held_out = None if validation is None else mean_squared_error(chip, engine, validation)
+            results.append(
+                EpochResult(epoch, shifts, None, None, None, gained, mean_squared_error(chip, engine, test), held_out)
+            )
         else:
             right = None if validation is None else _accuracy(validation, engine.infer(validation.codes))
             predictions = engine.infer(test.codes)
@@ -188,7 +190,7 @@ def train(
     )
 
 
-def _loss(chip: Chip, engine: Engine, split: Split) -> float:
+def mean_squared_error(chip: Chip, engine: Engine, split: Split) -> float:
     """Mean squared error of the outputs, rounded so that it prints the same everywhere."""
     assert split.targets is not None
     unit = 2.0**-chip.network.output.output.frac

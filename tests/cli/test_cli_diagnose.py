@@ -108,7 +108,7 @@ def test_json_is_the_record_of_the_run_alone(config, capsys):
 def test_several_seeds_are_each_diagnosed(config, capsys):
     assert main(["run", str(config), "--diagnose", "--seeds", "2", "--set", "training.epochs=1", "--out", "out"]) == 0
     printed = capsys.readouterr().out
-    assert "after 1 epochs" not in printed
+    assert "after 1 epoch" not in printed
     angles = [record_of(config.parent / f"out/seed-{n}")["chip"][1]["layers"][0]["feedback_angle"] for n in (1, 2)]
     assert angles[0] != angles[1]
 
@@ -119,5 +119,5 @@ def test_adam_is_diagnosed_in_the_twin_alone(config, capsys):
     assert "no integer datapath has it" in capsys.readouterr().err
     assert not (config.parent / "out").exists()
     assert main([*words, "--out", "out", "--datapath", "float"]) == 0
-    assert "float twin, after 1 epochs" in capsys.readouterr().out
+    assert "float twin, after 1 epoch" in capsys.readouterr().out
     assert [entry["epoch"] for entry in record_of(config.parent / "out")["twin"]] == [0, 1]

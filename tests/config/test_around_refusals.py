@@ -256,7 +256,6 @@ def test_adam_is_for_the_float_twin_alone():
     assert run(experiment, datapath="float").metrics["test_accuracy"] is not None
 
 
-@pytest.mark.xfail(strict=True, reason="the rates of local classifiers are checked in epochs of their own layer")
 def test_steps_of_local_classifiers_in_later_epochs():
     """Gradients of the first classifier have 7 bits more than velocities, those of W_K 2: 7 + 25 and 2 + 25."""
     third = HIDDEN.replace("output: s8f7", "output: s8f2")
@@ -266,12 +265,10 @@ def test_steps_of_local_classifiers_in_later_epochs():
     assert "with a shift of 32, not 0 … 31" in message
 
 
-@pytest.mark.xfail(strict=True, reason="the bound does not ask whether feedback is normalised")
 def test_feedback_that_is_not_normalised_may_be_wide():
     load_text(edited({"delta: s8f7": "feedback: s32f8", **training(NORM % 0.5)}))
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="refused by real_codes only, without a place")
 def test_targets_of_regression_have_at_most_31_bits_and_a_sign():
     edits = {
         "activation: sigmoid": "activation: relu",

@@ -36,7 +36,7 @@ def _fits_velocities(chip):
             more = max(momentum.shift, inner)
             widest = (2 * momentum.velocity.magnitude + learning.batch * matrix.lane * matrix.code) * 2**31
             last = more + outer if momentum.nesterov else outer
-            if not (0 <= inner <= 31 and 0 <= outer and last <= 31 and widest < 2**62):
+            if not (0 <= inner <= 31 and outer >= 0 and last <= 31 and widest < 2**62):
                 return False
     return True
 

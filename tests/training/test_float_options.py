@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from float_chips import HIDDEN_RATE, OUTPUT_RATE, chip_of, matrices, same, same_matrices, samples, twin_of
 
-from neuro_emu.numerics.many_words import words_after
 from neuro_emu.machine.initialise import initial_state
 from neuro_emu.machine.learning import Adam, Decay, Mirror, Momentum, WeightNorm
 from neuro_emu.numerics.formats import Format
+from neuro_emu.numerics.many_words import words_after
 from neuro_emu.rules import RULES
 
 

@@ -217,7 +217,6 @@ def test_kinds_and_overrides(folder, calls):
     assert "-" in papers_row(rows[0])
 
 
-@pytest.mark.xfail(strict=True, reason="samples are shared by data set, whatever their number")
 def test_each_training_has_the_samples_it_asks_for(folder, calls):
     path = folder / "tiny_chip.yaml"
     path.write_text(path.read_text().replace("train: 30, test: 20", "train: 60, test: 40"))

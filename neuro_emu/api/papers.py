@@ -70,8 +70,8 @@ class Study:
         chip: configuration with the recipe of a chip, for the integers and their twin.
         rows: what is published.
         set: overrides of all rows.
-        last: accuracy is the mean over this many last epochs.
-        band: points by which the float twin may differ.
+        last: with the recipe of the paper accuracy is the mean over this many last epochs; a chip's is the last.
+        band: points by which the float twin may differ; None: judged by order alone.
         order: rows from best to worst, where a study is judged by order.
         angles: whether the angles of the last epoch are measured.
         twin: whether the chip's own float twin is trained too.
@@ -86,7 +86,7 @@ class Study:
     rows: tuple[Row, ...]
     set: tuple[str, ...] = ()
     last: int = 1
-    band: float = 0.5
+    band: float | None = 0.5
     order: tuple[str, ...] = ()
     angles: bool = False
     twin: bool = True
@@ -114,10 +114,10 @@ def read_studies(folder: str | Path) -> dict[str, Study]:
     return typed.load(path, Studies).studies
 
 
-def experiment_of(folder: str | Path, study: Study, row: Row, kind: str) -> Experiment:
+def experiment_of(folder: str | Path, study: Study, row: Row, kind: str, overrides: Sequence[str] = ()) -> Experiment:
     """Return the configuration of one row and kind."""
     name = study.paper if kind == "paper" else study.chip
-    return load(Path(folder) / name, [*study.set, *row.set, f"training.rule={row.rule}"])
+    return load(Path(folder) / name, [*study.set, *row.set, f"training.rule={row.rule}", *overrides])
 
 
 def run_papers(
@@ -152,6 +152,10 @@ def run_papers(
         if name not in studies:
             raise RunError(f"no study {name!r}; there are: {', '.join(studies)}")
     data: dict[str, Dataset] = {}
+    for name in names or studies:  # whatever is missing or wrong is known before the first training, not after hours
+        for row in studies[name].rows:
+            for kind in kinds:
+                _data_of(experiment_of(folder, studies[name], row, kind, overrides), data)
     table = {}
     for name in names or studies:
         study = studies[name]
@@ -164,11 +168,11 @@ def run_papers(
                     continue
                 started(f"{name}: {row.name}, {kind}")
                 entry[kind] = _measured(folder, name, study, row, kind, overrides, Path(out), data, report)
-            judge_row(study, entry)
+            judge_row(study, entry, as_published=not overrides)
             entries.append(entry)
             finished(name, entry)
         table[name] = {"source": study.source, "network": study.network, "rows": entries} | judge(study, entries)
-    return {"schema": 1, "version": __version__, "studies": table}
+    return {"schema": 1, "version": __version__, "overrides": list(overrides), "studies": table}
 
 
 def _measured(
@@ -183,35 +187,37 @@ def _measured(
     report: Callable[[Progress], None],
 ) -> dict[str, Any]:
     """Train one row, or read what it gave before with the same configuration."""
-    from neuro_emu.api import load_data, run
+    from neuro_emu.api import run
 
-    config = study.paper if kind == "paper" else study.chip
-    chosen = [*study.set, *row.set, f"training.rule={row.rule}", *overrides]
-    experiment = load(Path(folder) / config, chosen)
-    datapath = "fast" if kind == "chip" else "float"
-    identity = {"digest": experiment.digest, "datapath": datapath, "semantics": SEMANTICS_VERSION, "last": study.last}
+    experiment = experiment_of(folder, study, row, kind, overrides)
+    datapath, last = "fast" if kind == "chip" else "float", study.last if kind == "paper" else 1
+    samples = _data_of(experiment, data)
+    identity = {
+        "version": __version__,
+        "data": samples.digest,
+        "digest": experiment.digest,
+        "datapath": datapath,
+        "semantics": SEMANTICS_VERSION,
+        "last": last,
+    }
     path = out / name / f"{row.name}-{kind}-{experiment.digest[:8]}.json"
     if path.is_file():
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept.get("identity") == identity and ("angles" in kept or not study.angles):
             return dict(kept)
-    wanted = experiment.config.dataset
-    source = f"{wanted.name} {wanted.path} {wanted.train} {wanted.test}"  # sets that are made have as many as asked for
-    if source not in data:
-        data[source] = load_data(experiment)
     begin = time.perf_counter()
     angles: dict[str, Any] = {}
     observe = None
     if study.angles:
         from neuro_emu.api.diagnosis import last_angles
 
-        observe = last_angles(experiment, data[source], angles)
-    metrics = run(experiment, data=data[source], datapath=datapath, report=report, observe=observe).metrics
+        observe = last_angles(experiment, samples, angles)
+    metrics = run(experiment, data=samples, datapath=datapath, report=report, observe=observe).metrics
     key = "test_loss" if "test_loss" in metrics else "test_accuracy"
     curve = [epoch[key] for epoch in metrics["epochs"]]
     result = {
         "identity": identity,
-        key: round(fmean(curve[-study.last :]), 9 if key == "test_loss" else 4),
+        key: round(fmean(curve[-last:]), 9 if key == "test_loss" else 4),
         "curve": curve,
         "epochs": len(curve),
         "batch": experiment.config.training.batch,
@@ -224,12 +230,27 @@ def _measured(
     return result
 
 
-def judge_row(study: Study, entry: dict[str, Any]) -> None:
-    """Add to a row how far its float twin lies from the paper, and what quantisation costs."""
-    if entry["published"] is not None and "test_accuracy" in entry.get("paper", {}):
+def _data_of(experiment: Experiment, known: dict[str, Dataset]) -> Dataset:
+    """Return the data set of an experiment, loaded once."""
+    from neuro_emu.api import load_data
+
+    wanted = experiment.config.dataset
+    source = f"{wanted.name} {wanted.path} {wanted.train} {wanted.test}"  # sets that are made have as many as asked for
+    if source not in known:
+        known[source] = load_data(experiment)
+    return known[source]
+
+
+def judge_row(study: Study, entry: dict[str, Any], *, as_published: bool = True) -> None:
+    """Add to a row how far its float twin lies from the paper, and what quantisation costs.
+
+    Trainings with overrides of their own are not judged.
+    """
+    if as_published and entry["published"] is not None and "test_accuracy" in entry.get("paper", {}):
         difference = entry["paper"]["test_accuracy"] - entry["published"]
         entry["difference"] = round(difference, 4)
-        entry["inside"] = abs(difference) <= max(study.band, entry["sd"] or 0.0) + 1e-9
+        if study.band is not None:
+            entry["inside"] = abs(difference) <= max(study.band, entry["sd"] or 0.0) + 1e-9
     reference = next((kind for kind in ("twin", "paper") if kind in entry), None)
     if reference and "chip" in entry and "test_accuracy" in entry["chip"]:
         entry["cost"] = round(entry[reference]["test_accuracy"] - entry["chip"]["test_accuracy"], 4)

@@ -112,7 +112,7 @@ def compare(
 
     Args:
         path: configuration; its section `rules` may hold settings of single rules.
-        rules: names.
+        rules: names, or "all": of these, rules that do not fit are left out and named in the record.
         overrides: `section.key=value` texts for all rules.
         seeds: trainings of each rule, from `training.seed` on.
         with_float: also train the float twin of each (slow: a minute or two a training).
@@ -127,10 +127,19 @@ def compare(
     """
     from neuro_emu.api import load_data
 
+    every = rules == "all"
+    rules = rule_names() if every else rules
     for name in rules:
         if ":" in name:
             find_rule(name)  # its options are known from here on
-    experiments = [_of_rule(path, name, overrides) for name in rules]
+    experiments, refused = [], {}
+    for name in rules:
+        try:
+            experiments.append(_of_rule(path, name, overrides))
+        except ConfigError as error:
+            if not every:
+                raise
+            refused[name] = str(error)
     if not experiments:
         raise RunError("no rules to compare: name some, e.g. drtp,dfa,bp, or all")
     if len({experiment.config.dataset for experiment in experiments}) > 1:
@@ -155,6 +164,7 @@ def compare(
         "dataset": {"name": data.name, "digest": data.digest},
         "seeds": seeds,
         "rules": entries,
+        "refused": refused,
         "timing": seconds,
     }
 

@@ -58,7 +58,7 @@ def compare(args: argparse.Namespace) -> int:
     if args.seeds < 1:
         raise NeuroEmuError(f"--seeds {args.seeds}: train at least one seed")
     names = api.rule_names(args.rules)
-    first = load(args.config, [*args.set, *([f"training.rule={names[0]}"] if names else [])])
+    first = load(args.config, args.set)
     out = args.out or Path("runs") / f"compare-{first.config.name}"
     check_writable(out)
     line = ProgressLine()
@@ -74,7 +74,7 @@ def compare(args: argparse.Namespace) -> int:
     try:
         record = api.compare(
             args.config,
-            names,
+            args.rules if args.rules == "all" else names,
             args.set,
             seeds=args.seeds,
             with_float=args.float,

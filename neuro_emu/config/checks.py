@@ -81,28 +81,31 @@ def _check_signs(config: schema.Config, chip: Chip, document: Document) -> None:
 
 def _check_options(config: schema.Config, chip: Chip, document: Document) -> None:
     training, rule, hot = config.training, chip.learning.rule, chip.network.hot
-    gate, largest = training.error_gate, chip.network.output.output.high
+    gate, output = training.error_gate, chip.network.output.output
+    most, least = hot, hot - output.high  # e[label], of outputs that are not negative
+    if training.loss == "mse":
+        most = hot - min(output.low, 0)
     if gate is not None:
         if rule.need is Need.NOTHING:
             raise document.error("training.error_gate", f"{rule.name} has no hidden learning to gate", "write null")
-        if gate >= hot:
+        if gate >= most:
             raise document.error(
-                "training.error_gate", f"the gate never opens: e is at most {hot}", f"choose a code below {hot}"
+                "training.error_gate", f"the gate never opens: e is at most {most}", f"choose a code below {most}"
             )
-        if gate < -largest:
+        if gate < least:
             raise document.error(
-                "training.error_gate", f"the gate never closes: e is at least {-largest}", "write null for no gate"
+                "training.error_gate", f"the gate never closes: e is at least {least}", "write null for no gate"
             )
     if training.sign_dead_zone:
         if "sign_dead_zone" not in rule.settings:
             raise document.error(
                 "training.sign_dead_zone", f"{rule.name} does not use the sign of the error", "leave it out"
             )
-        if training.sign_dead_zone >= hot:
+        if training.sign_dead_zone >= (widest := error_bound(chip) if training.loss == "mse" else hot):
             raise document.error(
                 "training.sign_dead_zone",
-                f"every error lies in the dead zone: |e| is at most {hot}",
-                f"choose a code below {hot}",
+                f"every error lies in the dead zone: |e| is at most {widest}",
+                f"choose a code below {widest}",
             )
     last = len(config.network.layers) - 1
     for name in ("feedback", "projection"):

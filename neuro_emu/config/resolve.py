@@ -65,6 +65,13 @@ def warnings_of(config: schema.Config, chip: Chip) -> list[str]:
         found += [f"training.{name}: no effect with {rule.name}; {why}" for name in written]
     if training.mirror != schema.Mirror() and not rule.mirror:
         found.append(f"training.mirror: no effect with {rule.name}, which has no mirror mode")
+    optimiser = training.optimiser
+    if training.momentum != schema.Momentum() and chip.learning.momentum is None:
+        found.append(f"training.momentum: no effect with optimiser {optimiser}")
+    if training.adam != schema.Adam() and optimiser != "adam":
+        found.append(f"training.adam: no effect with optimiser {optimiser}")
+    if training.dropout and not chip.network.hidden:
+        found.append("training.dropout: no effect without hidden layers")
     if rule.need < Need.ERROR and any(dense.projection for dense in network.layers):
         found.append(f"network.layers: {rule.name} projects nothing; projection has no effect")
     if norm := chip.learning.weight_norm:
@@ -152,6 +159,7 @@ def _layers(config: schema.Config, learning: Learning, document: Document) -> tu
     wanted, hot = described.classes * learning.targets.hot or described.classes, learning.targets.hot
     if layers[-1].units != wanted if hot < 2 else layers[-1].units < wanted:
         what = f"{described.classes} {'functions' if described.regression else 'classes'}"
+        what += f" of {hot} outputs each" if hot > 1 else ""
         raise document.error(
             f"network.layers.{last}.dense.units",
             f"the output layer has {layers[-1].units} neurons, {described.name} has {what}",

@@ -115,7 +115,7 @@ class Dense:
 
     units: int = _setting("neurons", min=1, max=65536)
     activation: Literal["hard_tanh", "relu", "identity", "tanh", "sigmoid", "tanh_relu", "softmax"] = _setting(
-        "activation function; the last layer: sigmoid for bce, softmax for cce, any other for mse"
+        "activation function; the last layer: sigmoid for bce, softmax for cce, any but softmax for mse"
     )
     weight: Format = _setting("format of the weights, e.g. s8f8")
     output: Format = _setting("format of the outputs, e.g. s8f7, or u8f8 for a sigmoid")
@@ -190,7 +190,7 @@ class Adam:
     learning_rate: float = _setting("η", 1e-3, min=0.0, max=1.0)
     beta_1: float = _setting("decay of the mean of gradients, below 1", 0.9, min=0.0, max=0.999999999)
     beta_2: float = _setting("decay of the mean of their squares, below 1", 0.999, min=0.0, max=0.999999999)
-    epsilon: float = _setting("added to the root of the second", 1e-8, min=0.0, max=1.0)
+    epsilon: float = _setting("added to the root of the second, above 0", 1e-8, min=1e-30, max=1.0)
 
 
 @dataclass(frozen=True)

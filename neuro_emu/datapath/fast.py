@@ -46,6 +46,7 @@ class FastDatapath:
     """
 
     def __init__(self, chip: Chip, state: ChipState) -> None:
+        chip.refuse_adam()
         self.chip = chip
         self._storage = [Storage.of(matrix) for matrix in chip.matrices]
         sizes = [st.length * st.positions for st in self._storage]

@@ -90,7 +90,7 @@ class FloatSignals(ChipFacts):
 
     def __init__(self, chip: Chip, state: ChipState) -> None:
         self.chip = chip
-        layers, output, norm = chip.network.layers, chip.network.output, chip.learning.weight_norm
+        layers, output = chip.network.layers, chip.network.output
         self.weights: list[Float] = [values(w, la.weight) for w, la in zip(state.weights, layers, strict=True)]
         self.feedback: list[Float] = []
         self.forward: list[Float] = []
@@ -98,8 +98,6 @@ class FloatSignals(ChipFacts):
             assert layer.feedback is not None
             self.feedback.append(values(matrix, layer.feedback))
             self.forward.append(values(fixed, layer.weight))
-            if norm and norm.feedback and not chip.plan.feedback[layer.index].learned:
-                scale_columns(self.feedback[-1], norm.gamma)
         self.classifiers: list[Float] = [values(w, output.weight) for w in state.classifiers]
         threshold = chip.learning.error_gate
         self._gate = None if threshold is None else threshold * 2.0**-output.output.frac

@@ -51,6 +51,7 @@ class TracedBase(ChipFacts):
     """State and counters; see :class:`neuro_emu.datapath.traced.TracedDatapath`."""
 
     def __init__(self, chip: Chip, state: ChipState, record: Record = ignore) -> None:
+        chip.refuse_adam()
         record_program(chip)  # refuses the rule bodies that the compiled datapath refuses
         self.chip = chip
         self.state = state.copy()

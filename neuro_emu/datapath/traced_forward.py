@@ -13,6 +13,7 @@ from neuro_emu.machine.matrices import Kind, Matrix, codes_of
 from neuro_emu.network import state as st
 from neuro_emu.network.layers import DenseLayer
 from neuro_emu.network.state import Int64
+from neuro_emu.numerics.activations import SOFTMAX
 from neuro_emu.numerics.ops import (
     align,
     dropped,
@@ -89,8 +90,10 @@ class TracedForward(TracedBase):
         if self.chip.learning.dropout and layer is not self.chip.network.output:
             y = self._drop(layer, lanes, y)
         self._q[k][lanes], self._codes[k + 1][lanes] = q, y
-        self._count(Phase.FORWARD, k, C.OUTPUT_WRITE, valid)
-        if self._learning and self.chip.keeps_preactivation(layer):
+        is_softmax = layer.activation == SOFTMAX
+        if not is_softmax:
+            self._count(Phase.FORWARD, k, C.OUTPUT_WRITE, valid)
+        if self._learning and (is_softmax or self.chip.keeps_preactivation(layer)):
             self._count(Phase.FORWARD, k, C.PREACTIVATION_WRITE, valid)
         self.record("q", k, group, q)
         self.record("y", k, group, y)
@@ -100,6 +103,8 @@ class TracedForward(TracedBase):
         k, threshold = layer.index, self.chip.learning.dropout
         if not self._learning:
             low, high = layer.output.low, layer.output.high
+            if not self.chip.has_table(layer):
+                self._count(Phase.FORWARD, k, C.TABLE_READ, len(outputs))
             return np.array([requantise(y * (256 - threshold), 8, low, high) for y in outputs.tolist()], dtype=np.int64)
         word = int(self.state.dropout_registers[k])
         for j in range(lanes.start, lanes.stop):
@@ -119,7 +124,9 @@ class TracedForward(TracedBase):
         for c, power in enumerate(powers):
             self._codes[k + 1][c] = requantise(power * inverse, 32 - frac, output.output.low, output.output.high)
         self._count(Phase.ERROR, k, C.CYCLES, 2 * output.units + SOFTMAX_DIVIDE)
-        for component in (C.TABLE_READ, C.ADD, C.MAC, C.OUTPUT_WRITE):
+        for component in (C.TABLE_READ, C.PREACTIVATION_READ):
+            self._count(Phase.ERROR, k, component, 2 * output.units)  # for the sum, for the products
+        for component in (C.ADD, C.MAC, C.OUTPUT_WRITE):
             self._count(Phase.ERROR, k, component, output.units)
         for group in self._groups(output.units):
             self.record("softmax", k, group, self._codes[k + 1][self._lanes(output, group)])

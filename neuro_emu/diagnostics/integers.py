@@ -26,8 +26,13 @@ _ADDRESS = Format(True, ENTRIES.bit_length() - 1, 0)
 
 
 def at(state: ChipState, epoch: int) -> ChipState:
-    """Return the state, matrices shared, with the rates of *epoch* in force and no batch begun."""
-    return replace(state, epoch=epoch, batch_fill=0, gradients=[np.zeros_like(g) for g in state.gradients])
+    """Return the state, matrices shared, with the rates of *epoch* in force, no batch begun and velocities at rest.
+
+    The twin that it is compared with starts without velocities too.
+    """
+    still = [np.zeros_like(v) for v in state.velocities]
+    nothing = [np.zeros_like(g) for g in state.gradients]
+    return replace(state, epoch=epoch, batch_fill=0, gradients=nothing, velocities=still)
 
 
 def steps_of_chip(chip: Chip, state: ChipState, probe: Probe, *, traced: bool = False) -> list[Float]:

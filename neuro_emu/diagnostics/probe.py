@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from neuro_emu.datapath.floating import FloatDatapath
-from neuro_emu.datapath.floating_rules import values
 from neuro_emu.diagnostics.angles import Float, angle, mean_angle, ratio, rounded
 from neuro_emu.diagnostics.reference import Pass, Probe, backpropagate, gradient
 from neuro_emu.machine.chip import Chip
@@ -22,11 +21,7 @@ Entry = dict[str, Any]
 
 def path_of_state(chip: Chip, state: ChipState) -> FloatDatapath:
     """Return a float twin that holds the values of the codes in *state*."""
-    path = FloatDatapath(chip, state)
-    for layer, matrix, codes in zip(chip.network.hidden, path.feedback, state.feedback, strict=True):
-        assert layer.feedback is not None
-        matrix[...] = values(codes, layer.feedback)  # weight normalisation has brought them to γ within a code already
-    return path
+    return FloatDatapath(chip, state)
 
 
 def path_of(chip: Chip, engine: Engine) -> FloatDatapath:

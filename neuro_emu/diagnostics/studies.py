@@ -107,7 +107,7 @@ def hand_over(chip_a: Chip, chip_b: Chip, reached: ChipState) -> ChipState:
             continue
         put_codes(state, matrix, codes_of(reached, former).copy())
         state.row_registers[matrix.index] = reached.row_registers[former.index]
-        if state.velocities and reached.velocities:
+        if state.velocities and chip_a.learning.momentum == chip_b.learning.momentum:
             speeds = reached.velocities[former.index]
             if speeds.shape == state.velocities[matrix.index].shape:
                 state.velocities[matrix.index] = speeds.copy()

@@ -168,6 +168,7 @@ def _beside_rules(chip: Chip) -> list[str]:
         "momentum": learning.momentum,
         "weight normalisation": learning.weight_norm,
         "dropout": learning.dropout,
+        "Adam": learning.adam,
     }
     found = [f"{name}; the RTL has none" for name, wanted in missing.items() if wanted]
     if learning.loss != "bce" or learning.targets.hot != 1:

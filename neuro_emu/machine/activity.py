@@ -14,6 +14,7 @@ from neuro_emu.machine.counts import Component as C
 from neuro_emu.machine.counts import Counts, Int64, Phase
 from neuro_emu.machine.matrices import Kind
 from neuro_emu.machine.plan import WRITES
+from neuro_emu.numerics.activations import SOFTMAX
 
 
 class MatrixActivity(NamedTuple):
@@ -60,8 +61,12 @@ def counts_of(chip: Chip, activity: list[MatrixActivity], *, learning: bool) -> 
     for layer in chip.network.layers:
         matrix = chip.matrices[layer.index]
         operand = C.INPUT_READ if layer.index == 0 else C.OUTPUT_READ
-        steps.forward(matrix, activity[layer.index], layer, Phase.FORWARD, operand)
-        if learning and chip.keeps_preactivation(layer):
+        is_softmax = layer.activation == SOFTMAX
+        steps.forward(matrix, activity[layer.index], layer, Phase.FORWARD, operand, kept=not is_softmax)
+        tested = chip.learning.dropout and not learning and layer is not chip.network.output
+        if tested and not chip.has_table(layer):
+            counts.add(Phase.FORWARD, layer.index, C.TABLE_READ, samples * layer.units)
+        if learning and (is_softmax or chip.keeps_preactivation(layer)):
             counts.add(Phase.FORWARD, layer.index, C.PREACTIVATION_WRITE, samples * layer.units)
         if learning and chip.learning.dropout and layer is not chip.network.output:
             counts.add(Phase.FORWARD, layer.index, C.RANDOM_WORD, samples * layer.units)

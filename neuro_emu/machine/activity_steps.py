@@ -86,7 +86,8 @@ class Steps:
         found = {C.ERROR_WRITE: total}
         if output.activation == SOFTMAX:
             found |= {C.CYCLES: 2 * total + samples * SOFTMAX_DIVIDE}
-            found |= dict.fromkeys((C.TABLE_READ, C.ADD, C.MAC, C.OUTPUT_WRITE), total)
+            found |= dict.fromkeys((C.TABLE_READ, C.PREACTIVATION_READ), 2 * total)  # for the sum, for the products
+            found |= dict.fromkeys((C.ADD, C.MAC, C.OUTPUT_WRITE), total)
         if self.chip.learning.loss == "mse":
             found |= {C.GATE: total, C.DERIVATIVE_READ: total * self.chip.has_table(output)}
         for component, count in found.items():

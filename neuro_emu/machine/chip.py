@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from neuro_emu.errors import RunError
 from neuro_emu.machine.design import Design, MemoryMacro
 from neuro_emu.machine.learning import Learning
 from neuro_emu.machine.matrices import Kind, Matrix, matrices_of
@@ -62,6 +63,19 @@ class Chip:
         """What the rule asks of this chip."""
         sizes = (self.network.inputs, *(layer.units for layer in self.network.layers))
         return plan_of(self.learning.rule, sizes, dict(self.learning.options), self.training_order, self.labels)
+
+    def refuse_adam(self) -> None:
+        """Refuse a chip whose optimiser no integer datapath has.
+
+        Raises:
+            RunError: if it is Adam.
+
+        """
+        if self.learning.adam:
+            raise RunError(
+                "adam divides by a root for every weight: no integer datapath has it; train the float twin, or choose"
+                " training.optimiser: sgd, momentum or nesterov"
+            )
 
     @property
     def labels(self) -> int:

@@ -99,8 +99,8 @@ def _weights(chip: Chip, layer: DenseLayer) -> Int32:
 
 def _feedback(chip: Chip, layer: DenseLayer) -> Int32:
     codes, norm = _drawn_feedback(chip, layer), chip.learning.weight_norm
-    if norm and norm.feedback and not chip.plan.feedback[layer.index].learned and codes.size:
-        assert layer.feedback is not None
+    use = chip.plan.feedback[layer.index]
+    if norm and norm.feedback and layer.feedback and use.rows and not use.learned:
         _normalise(codes, norm.code(layer.feedback), layer.feedback)
     return codes
 

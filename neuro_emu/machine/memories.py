@@ -59,7 +59,15 @@ def _of_layer(chip: Chip, layer: DenseLayer) -> list[MemoryMacro]:
         macros += _feedback(chip, layer)
     macros.append(MemoryMacro(f"outputs[{k}]", layer.units, layer.output.bits, 1, "1R1W", "y of the current sample"))
     if chip.keeps_preactivation(layer):
-        macros.append(MemoryMacro(f"preactivation[{k}]", layer.units, 8, 1, "1R1W", "q kept until the error is known"))
+        bits, holds = 8, "q kept until the error is known"
+        if chip.learning.dropout:
+            bits, holds = 9, "q and whether it was dropped, until the error is known"
+        macros.append(MemoryMacro(f"preactivation[{k}]", layer.units, bits, 1, "1R1W", holds))
+    if layer.activation == SOFTMAX:
+        macros.append(MemoryMacro(f"preactivation[{k}]", layer.units, 8, 1, "1R1W", "q kept for softmax"))
+    if chip.learning.dropout and layer is not chip.network.output:
+        holds = f"{layer.activation} while testing, scaled"
+        macros.append(MemoryMacro(f"tested[{k}]", 256, layer.output.bits, 1, "ROM", holds))
     if layer is not chip.network.output and chip.gates(layer) and chip.learning.rule.need is Need.CHAIN:
         kept = "δ kept until the updates"
         macros.append(MemoryMacro(f"deltas[{k}]", layer.units, layer.delta.bits, 1, "1R1W", kept))
@@ -90,9 +98,10 @@ def _feedback(chip: Chip, layer: DenseLayer) -> list[MemoryMacro]:
     elif use.learned:
         macros += _banked(chip, "feedback", chip.matrix(Kind.FEEDBACK, k), "B, learned")
     elif use.rows:
-        words, holds = chip.design.groups(layer.units) * use.rows, "B, a class a row"
-        if use.rows != chip.network.classes or chip.learning.rule.need is Need.CHAIN:
-            holds = "B, an entry of the projected vector a row"
+        words = chip.design.groups(layer.units) * use.rows
+        by_label = any(step.op == "label_row" and step.layer == k for step in chip.plan.steps)
+        one_hot = use.rows == chip.network.classes == chip.labels and chip.learning.rule.need is not Need.CHAIN
+        holds = "B, a class a row" if by_label or one_hot else "B, an entry of the projected vector a row"
         macros.append(MemoryMacro(f"feedback[{k}]", words, lanes * layer.feedback.bits, 1, "ROM", holds))
     if chip.plan.classifiers[k]:
         output = chip.network.output

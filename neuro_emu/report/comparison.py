@@ -74,6 +74,9 @@ def comparison(record: dict[str, Any]) -> str:
     has_float = any("float" in entry for entry in record["rules"])
     rows = [comparison_row(entry) for entry in record["rules"]]
     header = comparison_header(has_float, regression=_regression(record))
+    for name, reason in record.get("refused", {}).items():
+        text = f"{name} does not fit: {' '.join(reason.split())}"
+        rows += textwrap.wrap(text, _COLUMNS, subsequent_indent="  ")
     return "\n".join([comparison_title(record), "", header, *rows]) + "\n"
 
 

@@ -17,8 +17,10 @@ def papers_table(record: dict[str, Any]) -> str:
     blocks = []
     for name, study in record["studies"].items():
         lines = [f"{name}: {study['source']}", f"  {study['network']}"]
-        if study["shortened"]:
-            lines.append(f"  {study['shortened']}")
+        if record["overrides"]:
+            lines.append("  not as published: " + " ".join(record["overrides"]))
+        elif study["shortened"]:
+            lines.append(f"  float twin: {study['shortened']}")
         lines.append(_header())
         lines += [papers_row(entry) for entry in study["rows"]]
         lines += _verdict(study)
@@ -120,7 +122,7 @@ def papers_picture(record: dict[str, Any]) -> str:
         for point in range(-int(_SPAN), int(_SPAN) + 1)
     ]
     for n, (name, band, entry) in enumerate(rows):
-        parts += _line(f"{name} · {entry['row']}", _TOP + _ROW * n + 6, x, max(band, entry["sd"] or 0.0), entry)
+        parts += _line(f"{name} · {entry['row']}", _TOP + _ROW * n + 6, x, max(band or 0.0, entry["sd"] or 0.0), entry)
     parts.append(f'<text x="{middle:.0f}" y="{height - 6}" text-anchor="middle">points from the published value</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 

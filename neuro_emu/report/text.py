@@ -173,11 +173,12 @@ def memory_lines(memories: Sequence[dict[str, Any]]) -> list[str]:
     """Return one line a memory, after their sum."""
     total = sum(x["words"] * x["bits"] * x["banks"] for x in memories)
     lines = [f"memory            {total / 8192:,.1f} KiB"]
+    width = max(18, *(len(x["name"]) for x in memories))
     for x in memories:
         size = f"{x['words'] * x['bits'] * x['banks'] / 8192:,.2f} KiB"
         banks = f"{x['banks']} × " if x["banks"] > 1 else ""
         shape = f"{banks}{x['words']} × {x['bits']} bit"
-        lines.append(f"  {x['name']:18}{size:>12}  {shape:22} {x['ports']:5} {x['holds']}")
+        lines.append(f"  {x['name']:{width}}{size:>12}  {shape:22} {x['ports']:5} {x['holds']}")
     return lines
 
 

@@ -91,7 +91,7 @@ FULL = [
     (
         {"units: 10": "units: 19", **brief("rule: dfa, hot: 2")},
         """\
-        c.yaml:6:22: the output layer has 19 neurons, synthetic has 10 classes
+        c.yaml:6:22: the output layer has 19 neurons, synthetic has 10 classes of 2 outputs each
             6 |     - dense: {units: 19, activation: sigmoid, weight: s10f8, output: u8f8}
               |                      ^^
               = help: write units: 20 or more

@@ -51,7 +51,7 @@ def chips_around(draw, rules=None, wide=False):
     if local:
         loss = "bce"
     hot, labels = 1, None
-    by_label = any(step.op == "label_row" for step in chip.plan.steps)
+    by_label = learning.rule.name == "drtp"
     if loss != "cce" and not local:
         hot = draw(st.sampled_from([1, 1, 2, 3] + ([0] if loss == "mse" and not by_label else [])))
     if hot > 1:

@@ -107,9 +107,11 @@ def test_weights_are_brought_back_to_the_norm(optimiser):
     settings = {"batch": 2, "weight_decay": Decay(((0, 4),), 1), **optimiser}
     norm = WeightNorm(1.5, every=3)
     free, held = (twin_of(chip_of("dfa", weight_norm=n, **settings)) for n in (None, norm))
-    same_matrices({"B1": norms(held.feedback[1])}, {"B1": np.full(6, 1.5)})
+    assert np.abs(norms(held.feedback[1]) - 1.5).max() < 0.01  # codes, so within one of them
     for k in range(2):
         free.feedback[k][:] = held.feedback[k]
+    for k in range(3):
+        free.weights[k][:] = held.weights[k]  # a chip with a norm starts with it
     codes, labels = samples(6)
     for twin in (free, held):
         twin.train(codes[:4], labels[:4])
@@ -130,7 +132,7 @@ def test_feedback_is_normalised_where_it_is_fixed_and_asked_for():
     fixed = twin_of(chip_of("fa", weight_norm=WeightNorm(**shifted)))
     free = twin_of(chip_of("fa", weight_norm=WeightNorm(**shifted, feedback=False)))
     learned = twin_of(chip_of("dkp", weight_norm=WeightNorm(**shifted)))
-    same(norms(fixed.feedback[0]), np.full(7, 0.5))
+    assert np.abs(norms(fixed.feedback[0]) - 0.5).max() < 0.01
     assert np.abs(norms(free.feedback[0]) - 0.5).max() > 0.1
     assert np.abs(norms(learned.feedback[0]) - 0.5).max() > 0.1
 

@@ -42,8 +42,8 @@ def _fits_velocities(chip):
 
 
 @st.composite
-def chips_around(draw, rules=None, wide=False):
-    """A chip with at least one of the things around rules."""
+def chips_around(draw, rules=None, wide=False, force=None):
+    """A chip with some of the things around rules; *force*: a tuple of "momentum" and "norm"."""
     chip = draw(chips(wide=wide, rules=rules or ALL_NAMES))
     learning, layers = chip.learning, list(chip.network.layers)
     loss = draw(st.sampled_from(["bce", "mse"] if learning.rule.mirror else ["bce", "mse", "cce"]))
@@ -61,28 +61,45 @@ def chips_around(draw, rules=None, wide=False):
         layers[-1] = replace(layers[-1], activation="softmax" if loss == "cce" else draw(st.sampled_from(NAMES)))
     if loss == "mse" and draw(st.booleans()):
         layers[-1] = replace(layers[-1], output=Format(True, 8, draw(st.integers(4, 7))))
-    momentum = None
-    if draw(st.booleans()):
-        velocity = Format(True, draw(st.sampled_from([6, 12, 16])), draw(st.integers(0, 14)))
-        momentum = Momentum(draw(st.sampled_from([1, 2, 3, 7])), velocity, draw(st.booleans()))
-    norm = None
-    if draw(st.booleans()):
-        norm = WeightNorm(draw(st.sampled_from([0.25, 0.5, 0.9, 1.7])), draw(st.integers(1, 3)), draw(st.booleans()))
     gate = learning.error_gate if hot == 1 else None
     learning = replace(
         learning,
         loss=loss,
         targets=Targets(hot, labels),
-        momentum=momentum,
-        weight_norm=norm,
         dropout=draw(st.sampled_from([0, 1, 64, 128, 255])),
         error_gate=gate,
     )
     chip = replace(chip, network=Network(tuple(layers)), learning=learning)
     assume(exact_in_63_bits(chip))
-    assume(norm is None or _fits_norms(chip, norm))
-    assume(momentum is None or _fits_velocities(chip))
+    for name in draw(st.sampled_from([force] if force else [(), ("momentum",), ("norm",), ("momentum", "norm")])):
+        fitting = list(filter(_ALLOWED[name], (_with(chip, name, value) for value in _CHOICES[name])))
+        assume(fitting)
+        chip = draw(st.sampled_from(fitting))
     return chip
+
+
+_CHOICES = {
+    "momentum": [
+        Momentum(shift, Format(True, bits, frac), ahead)
+        for shift in (1, 3, 7)
+        for bits in (6, 12, 20)
+        for frac in range(0, 20, 3)
+        for ahead in (False, True)
+    ],
+    "norm": [
+        WeightNorm(gamma * 2.0**power, every, feedback)
+        for gamma in (1.0, 1.7)
+        for power in range(-6, 7)
+        for every in (1, 2, 3)
+        for feedback in (False, True)
+    ],
+}
+_ALLOWED = {"momentum": _fits_velocities, "norm": lambda chip: _fits_norms(chip, chip.learning.weight_norm)}
+
+
+def _with(chip, name, value):
+    setting = {"momentum": "momentum", "norm": "weight_norm"}[name]
+    return replace(chip, learning=replace(chip.learning, **{setting: value}))
 
 
 @st.composite

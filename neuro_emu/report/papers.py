@@ -118,14 +118,14 @@ def papers_picture(record: dict[str, Any]) -> str:
     ]
     parts += [
         f'<line class="{"axis" if point == 0 else "grid"}" x1="{x(point):.1f}" x2="{x(point):.1f}" y1="{_TOP - 8}"'
-        f' y2="{height - 40}"/><text x="{x(point):.1f}" y="{height - 22}" text-anchor="middle">{point and format(point, "+d")}</text>'
+        f' y2="{height - 40}"/><text x="{x(point):.1f}" y="{height - 22}" text-anchor="middle">'
+        f"{point and format(point, '+d')}</text>"
         for point in range(-int(_SPAN), int(_SPAN) + 1)
     ]
     for n, (name, band, entry) in enumerate(rows):
         parts += _line(f"{name} · {entry['row']}", _TOP + _ROW * n + 6, x, max(band or 0.0, entry["sd"] or 0.0), entry)
-    parts.append(
-        f'<text x="{middle:.0f}" y="{height - 6}" text-anchor="middle">points from the published value; what lies further off stands at the edge</text>'
-    )
+    told = "points from the published value; what lies further off stands at the edge"
+    parts.append(f'<text x="{middle:.0f}" y="{height - 6}" text-anchor="middle">{told}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

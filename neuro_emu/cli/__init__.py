@@ -178,7 +178,7 @@ def _train(experiment: Experiment, out: Path, data: Dataset, args: argparse.Name
     from neuro_emu.report.progress import ProgressLine
 
     line = ProgressLine()
-    line.note("loading kernels (compiled once per version, about 30 s) …")
+    line.note("loading kernels (compiled once per version, about a minute) …")
     try:
         if args.diagnose:
             from neuro_emu.api.diagnosis import run_diagnosed

@@ -1,6 +1,6 @@
 """Mistakes in targets, losses, dropout, momentum and weight normalisation; `tests/mutations.py` applies them."""
 
-AROUND_EQUAL = ("datapath/test_around_equal.py", "numerics/test_ops.py")
+AROUND_EQUAL = ("datapath/test_around_equal.py", "numerics/test_ops_around.py")
 FORWARD, WRITES, SIGNALS = "datapath/traced_forward.py", "datapath/traced_writes.py", "datapath/traced_signals.py"
 OPS, MOMENTUM, NORM, OUTPUTS = "numerics/ops.py", "kernels/momentum.py", "kernels/normalise.py", "kernels/outputs.py"
 

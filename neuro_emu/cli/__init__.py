@@ -183,7 +183,9 @@ def _train(experiment: Experiment, out: Path, data: Dataset, args: argparse.Name
         if args.diagnose:
             from neuro_emu.api.diagnosis import run_diagnosed
 
-            twin_started = lambda: line.note("training the float twin …")  # noqa: E731
+            def twin_started() -> None:
+                line.note("training the float twin …")
+
             return run_diagnosed(
                 experiment, out, data=data, datapath=args.datapath, report=line, twin_started=twin_started
             )

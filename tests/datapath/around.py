@@ -61,6 +61,8 @@ def chips_around(draw, rules=None, wide=False, force=None):
         layers[-1] = replace(layers[-1], activation="softmax" if loss == "cce" else draw(st.sampled_from(NAMES)))
     if loss == "mse" and draw(st.booleans()):
         layers[-1] = replace(layers[-1], output=Format(True, 8, draw(st.integers(4, 7))))
+    if draw(st.booleans()):  # real numbers
+        layers[0] = replace(layers[0], input=Format(True, draw(st.sampled_from([2, 7, 8])), draw(st.integers(0, 8))))
     gate = learning.error_gate if hot == 1 else None
     learning = replace(
         learning,
@@ -71,6 +73,8 @@ def chips_around(draw, rules=None, wide=False, force=None):
     )
     chip = replace(chip, network=Network(tuple(layers)), learning=learning)
     assume(exact_in_63_bits(chip))
+    assume(all(0 <= chip.shift_of(matrix, epoch) <= 31 for matrix in chip.matrices for epoch in range(3)))
+    assume(all(chip.format_of(s.sources[1]) == layers[s.layer].input for s in chip.plan.steps if s.op == "update"))
     for name in draw(st.sampled_from([force] if force else [(), ("momentum",), ("norm",), ("momentum", "norm")])):
         fitting = list(filter(_ALLOWED[name], (_with(chip, name, value) for value in _CHOICES[name])))
         assume(fitting)
@@ -114,4 +118,8 @@ def data_around(draw, chip, samples=(1, 6)):
         shape = (len(labels), output.units)
         low, high = max(output.output.low, -(2**30)), min(output.output.high, 2**30)
         targets = random.integers(low, high + 1, shape).astype(np.int32)
-    return Data(data.codes, labels, targets)
+    codes, storage = data.codes, chip.network.layers[0].input
+    if storage.signed:
+        codes = random.integers(storage.low, storage.high + 1, codes.shape).astype(np.int32)
+        codes[random.random(codes.shape) < draw(st.sampled_from([0.0, 0.5]))] = 0
+    return Data(codes, labels, targets)

@@ -122,7 +122,10 @@ def run(
             "run the float twin (--datapath float), or choose sgd, momentum or nesterov",
         )
     if out is not None:
+        from neuro_emu.api.estimate import check_settings
+
         check_writable(Path(out))  # a place that cannot be written is known before the training, not after
+        check_settings(experiment)  # and so is a technology that does not exist
     clock = time.perf_counter
     begin = clock()
     data = data or load_data(experiment)
@@ -163,7 +166,8 @@ def run(
 
 
 def write_run(finished: Run, directory: Path) -> None:
-    """Write the run directory: configuration, metrics, weights, summary and learning curves."""
+    """Write the run directory: configuration, metrics, weights, estimate, summary and learning curves."""
+    from neuro_emu.api.estimate import estimate_of_run, write_estimate
     from neuro_emu.network.weights import pack_weights
     from neuro_emu.report.curves import learning_curves
     from neuro_emu.report.text import summary
@@ -174,6 +178,17 @@ def write_run(finished: Run, directory: Path) -> None:
         (directory / "weights.npz").unlink(missing_ok=True)  # of an earlier run: the float twin has no codes
     else:
         write_bytes(directory / "weights.npz", pack_weights(experiment.chip.network, finished.state))
+    made = estimate_of_run(finished)
+    if made is None:
+        for name in (
+            "estimate.json",
+            "estimate.txt",
+            "estimate.svg",
+        ):  # of an earlier run: the float twin counts nothing
+            (directory / name).unlink(missing_ok=True)
+    else:
+        finished.estimate = made.record
+        write_estimate(made, directory)
     write_text(directory / "curves.svg", learning_curves(finished.metrics))
     write_text(directory / "summary.txt", summary(finished))
     write_text(directory / "metrics.json", json_text(finished.metrics))

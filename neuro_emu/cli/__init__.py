@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from neuro_emu import __version__
 from neuro_emu.cli.analyse import add_analyse, analyse
+from neuro_emu.cli.estimate import add_chips, add_estimate, add_technologies, chips, estimate, technologies
 from neuro_emu.cli.papers import add_papers, papers
 from neuro_emu.cli.rules import add_compare, add_rules, compare, rules
 from neuro_emu.cli.vectors import add_cosim, add_golden, cosim, golden
@@ -90,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     add_rules(verbs.add_parser("rules", help="list the learning rules", description=rules.__doc__))
     add_compare(verbs.add_parser("compare", help="train several rules on one chip", description=compare.__doc__))
     add_papers(verbs.add_parser("papers", help="run published experiments again", description=papers.__doc__))
+    add_estimate(verbs.add_parser("estimate", help="energy and area of a chip", description=estimate.__doc__))
+    add_chips(verbs.add_parser("chips", help="published chips against their estimates", description=chips.__doc__))
+    table = verbs.add_parser("technologies", help="constants behind estimates", description=technologies.__doc__)
+    add_technologies(table)
     add_analyse(verbs.add_parser("analyse", help="see why feedback aligns", description=analyse.__doc__))
     schema = verbs.add_parser("schema", help="print the JSON Schema of configurations", description=_schema.__doc__)
     schema.set_defaults(verb=_schema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,8 +35,12 @@ class Experiment:
 
     @property
     def digest(self) -> str:
-        """First 16 hex digits of the SHA-256 of the resolved configuration; the data path does not count."""
+        """First 16 hex digits of the SHA-256 of the resolved configuration.
+
+        The data path does not count, nor does the section `estimate`: neither changes an integer.
+        """
         text = dump(replace(self.config, dataset=replace(self.config.dataset, path=None)))
+        text = re.sub(r"\n+estimate:.*", "\n", text, flags=re.DOTALL)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def with_seed(self, seed: int) -> Experiment:

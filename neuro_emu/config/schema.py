@@ -283,6 +283,21 @@ class Machine:
     )
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What the chip is made in, for energy and area; changes no integer and no cycle."""
+
+    technology: str = _setting("see `neuro-emu technologies`, or a YAML file", "ihp130")
+    voltage: float | None = _setting("supply in V; null: the technology's", None, min=0.1, max=10.0)
+    constants: str | None = _setting("YAML file with constants of your own; null: none", None)
+    density: tuple[float, ...] | None = _setting(
+        "share of input codes that are not 0, by layer, the last for all above; null: that of the data set, 1 above",
+        None,
+        min=0.0,
+        max=1.0,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """A complete description of a chip and a run."""
@@ -293,6 +308,7 @@ class Config:
     training: Training = _setting("learning")
     numerics: Numerics = _section(Numerics, "arithmetic")
     machine: Machine = _section(Machine, "design point")
+    estimate: Estimate = _section(Estimate, "technology, for energy and area")
 
     def __post_init__(self) -> None:
         if not self.name or self.name.startswith(".") or any(c in "/\\" or not c.isprintable() for c in self.name):

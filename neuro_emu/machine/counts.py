@@ -104,6 +104,24 @@ class Counts:
             lines.append(f"{Phase(p).name.lower()} layer {k} {Port(port).name.lower()} bank {bank}: {here} != {there}")
         return lines
 
+    @classmethod
+    def from_dict(cls, record: dict[str, list[dict[str, int | list[int]]]], banks: int) -> Counts:
+        """Return the counts that :meth:`as_dict` made a record of.
+
+        Raises:
+            KeyError: if the record names a phase, component or port that does not exist.
+
+        """
+        counts = cls(max((len(layers) for layers in record.values()), default=0), banks)
+        for phase, layers in record.items():
+            for k, entry in enumerate(layers):
+                for name, count in entry.items():
+                    if isinstance(count, list):
+                        counts.banked[Phase[phase.upper()], k, Port[name.upper()]] = count
+                    else:
+                        counts.events[Phase[phase.upper()], k, Component[name.upper()]] = count
+        return counts
+
     def as_dict(self) -> dict[str, list[dict[str, int | list[int]]]]:
         """Phase → one mapping a layer, zero counters left out; banked ports as lists by bank.
 

@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from neuro_emu.report.estimate import estimate_lines
+
 if TYPE_CHECKING:
     from neuro_emu.training.finished import Run
 
@@ -26,6 +28,8 @@ def summary(run: Run) -> str:
     lines += _accuracy(m)
     if m["training"] is not None:
         lines += ["", *_cycles(run), "", *_accesses(m), "", *_tallies(m), "", *memory_lines(m["memories"])]
+    if run.estimate is not None:
+        lines += ["", *estimate_lines(run.estimate)]
     lines += ["", *_provenance(run)]
     return "\n".join(lines) + "\n"
 

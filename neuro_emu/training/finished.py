@@ -22,6 +22,7 @@ class Run:
         directory: where it was written; None if it was not.
         diagnosis: entries by epoch of ``chip`` and ``twin``; None without `--diagnose`.
         twin: what the float twin of a diagnosed run reached.
+        estimate: record of energy and area from the counts of the run; None if not written, or of the float twin.
     """
 
     experiment: Experiment
@@ -31,3 +32,4 @@ class Run:
     directory: Path | None = None
     diagnosis: dict[str, Any] | None = None
     twin: dict[str, float | None] | None = None
+    estimate: dict[str, Any] | None = None

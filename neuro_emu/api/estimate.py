@@ -1,0 +1,241 @@
+"""What a chip costs: energy, area, power and leakage, before a training or from the counts of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuro_emu.config.experiment import Experiment, load
+from neuro_emu.errors import ConfigError, RunError
+from neuro_emu.estimate.chip import design_of
+from neuro_emu.estimate.cost import Cost, cost_of
+from neuro_emu.estimate.price import Prices
+from neuro_emu.estimate.record import record_of
+from neuro_emu.estimate.technology import NAMES, Technology, find_technology
+from neuro_emu.files import check_writable, json_text, write_text
+from neuro_emu.machine.counts import Counts
+
+if TYPE_CHECKING:
+    from neuro_emu.estimate.exchange import Tables
+    from neuro_emu.training.finished import Run
+
+DENSITIES = {"mnist": 0.191, "fashion_mnist": 0.498}
+"""Share of the pixels of all training images that are not 0, counted."""
+
+Counted = tuple[Counts, int]
+"""Counts, and the samples that they are over."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an estimate is asked for beside the configuration, whose section `estimate` holds the defaults.
+
+    Attributes:
+        technology: name or YAML file; None: the configuration's.
+        voltage: supply in V; None: the configuration's, or the technology's.
+        clock_mhz: clock frequency in MHz; None: the configuration's.
+        constants: files of constants that replace those of the technology.
+        density: share of input codes that are not 0, by layer; None: the configuration's.
+        tables: energies and areas of the user's own, by part.
+        toggles: samples whose operands are looked at; 0: typical operands.
+
+    """
+
+    technology: str | None = None
+    voltage: float | None = None
+    clock_mhz: float | None = None
+    constants: tuple[str | Path, ...] = ()
+    density: tuple[float, ...] | None = None
+    tables: Tables | None = None
+    toggles: int = 0
+
+
+@dataclass
+class Estimate:
+    """An estimate: the costs, and the record that `estimate.json` holds."""
+
+    cost: Cost
+    record: dict[str, Any]
+    experiment: Experiment | None = field(default=None, repr=False)
+
+
+def estimate(path: str | Path, overrides: Sequence[str] = (), settings: Settings | None = None) -> Estimate:
+    """Return what the chip of a configuration, or of a finished run, costs.
+
+    Args:
+        path: configuration, or run directory: then its counts are taken.
+        overrides: `section.key=value` texts.
+        settings: technology, supply and the like.
+
+    Raises:
+        ConfigError: if configuration or technology are wrong, with the place.
+        RunError: if the directory is no run of an integer datapath.
+
+    """
+    folder = Path(path)
+    if folder.is_dir():
+        experiment, training, inference = _counted_run(folder, overrides)
+        return estimate_of(experiment, settings, training, inference, weights=folder / "weights.npz")
+    return estimate_of(load(path, overrides), settings)
+
+
+def estimate_of(
+    experiment: Experiment,
+    settings: Settings | None = None,
+    training: Counted | None = None,
+    inference: Counted | None = None,
+    *,
+    weights: Path | None = None,
+) -> Estimate:
+    """Return what the chip of *experiment* costs, with counts of a run or, without, those to expect."""
+    settings = settings or Settings()
+    wanted, chip = experiment.config.estimate, experiment.chip
+    technology = _technology(experiment, settings)
+    voltage = settings.voltage or wanted.voltage or technology.nominal_voltage
+    clock = settings.clock_mhz or chip.design.clock_mhz
+    if training is None or inference is None:
+        training, inference, about = _expected(experiment, settings)
+    else:
+        about = f"counts of the run: {training[1]:,} training samples, {inference[1]:,} inferences"
+    operands = {}
+    if settings.toggles:
+        from neuro_emu.api.toggles import measured_operands
+
+        operands = measured_operands(experiment, settings.toggles, weights)
+        about += f"; operands seen in {settings.toggles} samples" + ("" if weights else " with initial weights")
+    prices = Prices(technology, voltage, operands)
+    name = experiment.config.name
+    cost = cost_of(design_of(chip, training, inference, about, name), prices, clock, settings.tables)
+    without = cost_of(design_of(chip, None, inference, about, name), prices, clock, settings.tables)
+    record = record_of(cost, without)
+    record["config_digest"] = experiment.digest
+    return Estimate(cost, record, experiment)
+
+
+def estimate_of_run(finished: Run) -> Estimate | None:
+    """Return the estimate from the counts of a run; None for the float twin."""
+    training, inference = (
+        counted_of(finished.experiment, finished.metrics[name]) for name in ("training", "inference")
+    )
+    if training is None or inference is None:
+        return None
+    return estimate_of(finished.experiment, None, training, inference)
+
+
+def check_settings(experiment: Experiment) -> None:
+    """Refuse a section `estimate` that no estimate could be made with.
+
+    Raises:
+        ConfigError: with the place of what is wrong.
+
+    """
+    technology, voltage = _technology(experiment, Settings()), experiment.config.estimate.voltage
+    if voltage is not None:
+        try:
+            technology.at(voltage)
+        except RunError as error:
+            raise experiment.document.error(
+                "estimate.voltage", str(error), "write null for the nominal supply"
+            ) from None
+
+
+def _technology(experiment: Experiment, settings: Settings) -> Technology:
+    wanted = experiment.config.estimate
+    files = [*([wanted.constants] if wanted.constants else []), *settings.constants]
+    try:
+        return find_technology(settings.technology or wanted.technology, files)
+    except RunError as error:
+        if settings.technology:
+            raise
+        raise experiment.document.error("estimate.technology", str(error), f"one of {', '.join(NAMES)}") from None
+
+
+def _expected(experiment: Experiment, settings: Settings) -> tuple[Counted, Counted, str]:
+    """Return the counts to expect of training and inference, and what they stand on."""
+    from neuro_emu.machine.expected import expected_counts
+
+    data, wanted = experiment.config.dataset, experiment.config.estimate
+    density = settings.density or wanted.density
+    if density is None:
+        whole_bytes = (data.input.bits, data.input.frac, data.side) == (8, 8, None)
+        first = DENSITIES.get(data.name, 1.0) if whole_bytes else 1.0
+        density = (first, 1.0)
+    if any(not 0 <= share <= 1 for share in density):
+        raise RunError(f"density {', '.join(f'{share:g}' for share in density)}: a share lies between 0 and 1")
+    training, inference, samples = expected_counts(experiment.chip, density)
+    shares = ", ".join(f"{share:.3g}" for share in density)
+    about = f"counts to expect: share of inputs that are not 0, by layer: {shares}"
+    return (training, samples), (inference, samples), about
+
+
+def _counted_run(folder: Path, overrides: Sequence[str]) -> tuple[Experiment, Counted, Counted]:
+    """Return configuration and counts of a run directory."""
+    config, metrics = folder / "config.yaml", folder / "metrics.json"
+    if not config.is_file() or not metrics.is_file():
+        raise RunError(f"{folder} is not a run directory: it needs config.yaml and metrics.json, as `run` writes them")
+    experiment = load(config, overrides)
+    try:
+        record = json.loads(metrics.read_text(encoding="utf-8"))
+        if record["config_digest"] != experiment.digest:
+            raise RunError(
+                f"{folder}: the counts are those of configuration {record['config_digest']}: an estimate of a run takes"
+                " settings of the section `estimate` and --clock alone"
+            )
+        training, inference = (counted_of(experiment, record[name]) for name in ("training", "inference"))
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise RunError(
+            f"{metrics} does not hold the counts of one run ({error}); estimate one seed's directory"
+        ) from None
+    if training is None or inference is None:
+        raise RunError(f"{folder} is a run of the float twin, which counts nothing: run the integers")
+    return experiment, training, inference
+
+
+def counted_of(experiment: Experiment, record: dict[str, Any] | None) -> Counted | None:
+    """Return the counts of a part of a run's record, `training` or `inference`."""
+    if record is None:
+        return None
+    return Counts.from_dict(record["counts"], experiment.chip.design.weight_banks), int(record["samples"])
+
+
+def write_estimate(made: Estimate, directory: str | Path) -> None:
+    """Write `estimate.json`, `estimate.txt` and `estimate.svg`."""
+    from neuro_emu.report.estimate import estimate_text
+    from neuro_emu.report.estimate_picture import estimate_picture
+
+    folder = Path(directory)
+    check_writable(folder)
+    write_text(folder / "estimate.json", json_text(made.record))
+    write_text(folder / "estimate.txt", estimate_text(made.record, full=True))
+    write_text(folder / "estimate.svg", estimate_picture(made.record))
+
+
+def export_tables(made: Estimate, directory: str | Path) -> None:
+    """Write `ERT.yaml` and `ART.yaml`: energy of every action and area of every part."""
+    from neuro_emu.estimate import exchange
+
+    folder = Path(directory)
+    check_writable(folder)
+    energies, areas = exchange.export_tables(made.cost)
+    write_text(folder / "ERT.yaml", energies)
+    write_text(folder / "ART.yaml", areas)
+
+
+def compared_chips(paths: Sequence[str | Path]) -> list[dict[str, Any]]:
+    """Return published figures beside estimates, one entry a figure.
+
+    Raises:
+        ConfigError: with file, line and column of what is wrong in a preset.
+
+    """
+    from neuro_emu.estimate.preset import compare, read_preset
+
+    if not paths:
+        raise ConfigError("no chips: name files such as configs/chips/odin.yaml")
+    rows: list[dict[str, Any]] = []
+    for path in paths:
+        rows += compare(read_preset(path))
+    return rows

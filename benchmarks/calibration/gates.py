@@ -18,7 +18,7 @@ from points import every_point
 from sweep import HERE, NAND2_AREA, Point, SynthesisError, synthesise, total
 
 from neuro_emu.estimate.blocks import blocks_of
-from neuro_emu.estimate.components.modules import MODULES, of_module
+from neuro_emu.estimate.components.modules import of_module
 from neuro_emu.estimate.gates import GATES_PER_FLOP, Gates, total_of
 from neuro_emu.golden.build import Build
 
@@ -95,9 +95,9 @@ def rows_of(numbers: Sequence[Mapping[str, object]]) -> Iterator[Row]:
         name, module, held = str(entry["name"]), str(entry["module"]), bool(entry["held"])
         modules = dict(entry["modules"])
         if module != "nemu_core":
-            own = modules[module]
+            logic, flops = total(modules)
             barred = module in BARS and min([*_weights(parameters), REALISTIC_BITS]) >= REALISTIC_BITS
-            yield Row(module, name, held, Gates(own["logic"], own["flops"]), of_module(module, parameters), barred)
+            yield Row(module, name, held, Gates(logic, flops), of_module(module, parameters), barred)
             continue
         logic, flops = total(modules)
         whole = total_of(blocks_of(build_of(parameters)))
@@ -229,9 +229,12 @@ def rows_inputs(numbers: Sequence[Mapping[str, object]]) -> Iterator[tuple[str, 
         if entry["held"] or (entry["flat"] and entry["module"] == "nemu_core"):
             continue
         parameters = {str(k): int(v) for k, v in dict(entry["parameters"]).items()}
-        for module, own in dict(entry["modules"]).items():
-            if module in MODULES:
-                yield module, block_parameters(module, parameters), float(own["logic"])
+        modules = dict(entry["modules"])
+        if entry["module"] != "nemu_core":
+            yield str(entry["module"]), parameters, total(modules)[0]
+            continue
+        for module, own in modules.items():
+            yield module, block_parameters(module, parameters), float(own["logic"])
 
 
 if __name__ == "__main__":

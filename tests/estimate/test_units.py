@@ -16,7 +16,7 @@ THINGS = ("", "/gate", "/bit", "/bits", "/word", "/image", "/SOP", "/synapse")
 UNITS = st.builds("".join, st.tuples(*map(st.sampled_from, (list(PREFIXES), list(QUANTITIES), THINGS))))
 
 
-@pytest.mark.parametrize(("prefix", "quantity"), itertools.product(PREFIXES, QUANTITIES))
+@pytest.mark.parametrize(("prefix", "quantity"), list(itertools.product(PREFIXES, QUANTITIES)))
 def test_prefix_and_quantity(prefix, quantity):
     scale, name, thing = parse(f"{prefix}{quantity}/gate")
     assert math.log10(scale) == pytest.approx(PREFIXES[prefix] * (2 if quantity == "m2" else 1))

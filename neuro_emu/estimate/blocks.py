@@ -6,7 +6,7 @@ checked against whole cores there. `Trace` is 0 and memories are not counted.
 
 from __future__ import annotations
 
-from neuro_emu.estimate.components.activation import activation_parts, activation_unit
+from neuro_emu.estimate.components.activation import activation_unit, activation_unit_forward
 from neuro_emu.estimate.components.arithmetic import multiplier
 from neuro_emu.estimate.components.control import code_memory, registers, row_finder, row_path, sequencer
 from neuro_emu.estimate.components.glue import (
@@ -57,8 +57,9 @@ def blocks_of(build: Build, *, learning: bool = True) -> dict[str, Gates]:
     """Gates of every block of the core built as *build*, all instances together.
 
     Without learning: lanes that only multiply and accumulate, no random words, no feedback path, no kept
-    pre-activations, no derivatives and no error logic, a row path without the write pipeline's data. That is a model:
-    the RTL has no such build, and only the parts that it shares with the learning chip are calibrated.
+    pre-activations, no derivatives, no error logic, no mini-batch sums. Sequencer, registers, code memory, row finder
+    and row path stay as they are, although a chip that only infers needs less of each. That is a model: the RTL has no
+    such build, and only the parts that it shares with the learning chip are calibrated.
     """
     if not learning:
         return _forward_blocks(build)
@@ -95,7 +96,7 @@ def _forward_blocks(build: Build) -> dict[str, Gates]:
     return {
         "lanes": total_of(lane(build, learning=False)) * lanes,
         "lane array": array_rest_forward(build.weight_bits, accumulator),
-        "activation units": activation_parts(accumulator, aligned, build.code_bits) * units,
+        "activation units": activation_unit_forward(accumulator, aligned, build.code_bits) * units,
         "output stage": stage_rest_forward(lanes, units, accumulator, build.code_bits),
         "code memory": code_memory(units, build.code_bits, build.codes),
         "row finder": row_finder(build.codes),

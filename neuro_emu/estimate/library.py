@@ -141,15 +141,21 @@ def price_of(part: Part, prices: Prices) -> Price:
             return external_price(prices)
         if part.component == "sram":
             ports = str(attributes.get("ports", "1RW"))
-            return memory_price(int(attributes["words"]), int(attributes["bits"]), ports, prices)
+            return memory_price(_whole(attributes["words"]), _whole(attributes["bits"]), ports, prices)
         if part.component == "rom":
-            return memory_price(int(attributes["words"]), int(attributes["bits"]), "ROM", prices)
+            return memory_price(_whole(attributes["words"]), _whole(attributes["bits"]), "ROM", prices)
         assert component.size is not None
         return _logic_price(part, component, component.size(**attributes), prices)
     except KeyError as error:
         raise RunError(f"{part.name}: attribute {error.args[0]!r} of {part.component} is missing") from None
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise RunError(f"{part.name}: {part.component}: {error}") from None
+
+
+def _whole(size: Any) -> int:
+    if int(size) != size:
+        raise ValueError(f"{size!r} is no whole number")
+    return int(size)
 
 
 def _logic_price(part: Part, component: Component, gates: Gates, prices: Prices) -> Price:

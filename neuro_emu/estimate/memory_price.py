@@ -128,7 +128,7 @@ def _route(route: SramRoute, quantity: str, shape: tuple[int, int, int]) -> floa
 def _as_rom(prices: Prices, area: Figure, actions: dict[str, Figure]) -> tuple[Figure, dict[str, Figure]]:
     def scaled(figure: Figure, name: str) -> Figure:
         factor = prices.constant(name)
-        return Figure(figure.band.times(factor.band), f"{figure.how} × {factor}")
+        return Figure(figure.band.times(factor.band), f"({figure.how}) × {factor}")
 
     return scaled(area, "rom_area"), {"read": scaled(actions["read"], "rom_energy")}
 
@@ -136,16 +136,18 @@ def _as_rom(prices: Prices, area: Figure, actions: dict[str, Figure]) -> tuple[F
 def _flip_flops(words: int, bits: int, ports: str, prices: Prices) -> Price:
     """Flip-flops with enables and a tree of multiplexers to read them; a ROM is the tree alone, of constants."""
     tree = multiplexer(bits, words)
+    # A new address moves one level of the tree in full, the others by halves of halves.
+    read = min(tree.logic, 2 * multiplexer(bits, 2).logic) or 1.0
     if ports == "ROM":
         # Constants halve a tree of multiplexers: the lowest level becomes wires and inverters.
         gates = Gates(max(tree.logic / 2, 1.0))
+        read = min(gates.logic, read)
         return Price(
-            prices.area(gates), prices.leakage(gates), {"read": prices.operation(gates.logic, "register")}, gates.logic
+            prices.area(gates), prices.leakage(gates), {"read": prices.operation(read, "register")}, gates.logic
         )
     gates = tree + Gates(0.0, words * bits)
     actions = {
-        # A new address moves one level of the tree in full, the others by halves of halves.
-        "read": prices.operation(min(tree.logic, 2 * multiplexer(bits, 2).logic) or 1.0, "register"),
+        "read": prices.operation(read, "register"),
         "write": prices.clock(bits),
         "hold": prices.clock(words * bits, enabled=False),
     }

@@ -48,6 +48,12 @@ def activation_unit(accumulator: int, aligned: int, code: int, delta: int, signa
     return Gates(UNIT_SHARE * parts.logic, parts.flops)
 
 
+def activation_unit_forward(accumulator: int, aligned: int, code: int) -> Gates:
+    """An activation unit of a chip that does not learn: no derivative, no product. A model, not compared."""
+    parts = activation_parts(accumulator, aligned, code)
+    return Gates(UNIT_SHARE * parts.logic, parts.flops)
+
+
 def activation_parts(accumulator: int, aligned: int, code: int) -> Gates:
     """The forward half of an activation unit: two requantisers and the clamp between them."""
     forward = requantise(accumulator, aligned, PREACTIVATION_BITS) + register(PREACTIVATION_BITS, enable=True)

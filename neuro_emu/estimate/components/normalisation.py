@@ -20,7 +20,7 @@ MEAN_BIT = 0.0
 GAP_FRACTION = 10
 """Bits below the code's unit in both factors of a square gap."""
 GAP_SHARE = 0.8918
-HOLD_SHARE = 1.0
+HOLD_SHARE = 0.9821
 
 
 def velocity_sum(velocity: int, gradient: int, total: int) -> Gates:

@@ -115,17 +115,7 @@ def run(
     from neuro_emu.training.loop import train
     from neuro_emu.training.metrics import record_of
 
-    if experiment.chip.learning.adam and datapath != "float":
-        raise experiment.document.error(
-            "training.optimiser",
-            "adam divides by a root for every weight: no integer datapath has it",
-            "run the float twin (--datapath float), or choose sgd, momentum or nesterov",
-        )
-    if out is not None:
-        from neuro_emu.api.estimate import check_settings
-
-        check_writable(Path(out))  # a place that cannot be written is known before the training, not after
-        check_settings(experiment)  # and so is a technology that does not exist
+    _check_start(experiment, out, datapath)
     clock = time.perf_counter
     begin = clock()
     data = data or load_data(experiment)
@@ -163,6 +153,21 @@ def run(
     if out is not None:
         write_run(finished, Path(out))
     return finished
+
+
+def _check_start(experiment: Experiment, out: str | Path | None, datapath: str) -> None:
+    """Refuse before the training what would only be noticed after it."""
+    if experiment.chip.learning.adam and datapath != "float":
+        raise experiment.document.error(
+            "training.optimiser",
+            "adam divides by a root for every weight: no integer datapath has it",
+            "run the float twin (--datapath float), or choose sgd, momentum or nesterov",
+        )
+    if out is not None:
+        from neuro_emu.api.estimate import check_settings
+
+        check_writable(Path(out))
+        check_settings(experiment)
 
 
 def write_run(finished: Run, directory: Path) -> None:

@@ -83,4 +83,6 @@ def total(bands: Iterable[Band]) -> Band:
 def between(*routes: Band) -> Band:
     """Return what several independent routes to one figure say: their geometric mean, in the range of them all."""
     nominal = math.exp(math.fsum(math.log(route.nominal) for route in routes) / len(routes))
+    nominals = [route.nominal for route in routes]
+    nominal = min(max(nominal, min(nominals)), max(nominals))  # rounding may carry a mean past what it is a mean of
     return Band(min(route.low for route in routes), nominal, max(route.high for route in routes))

@@ -123,6 +123,9 @@ def _operated(looked: _Chip, phase: Phase, component: C) -> tuple[str, ...]:
         return ("lane operand select", "lane multiplier", "lane gradient")
     if component is C.GATE and _projects(looked.chip):
         return ("lane gate", "lane project")
+    needed = _OPERATIONS[component][-1]  # operands need no selection on a chip that only infers
+    if needed not in looked.parts:
+        raise MismatchError(f"counted {component.name.lower()}, which takes a {needed}; the chip has none")
     return tuple(part for part in _OPERATIONS[component] if part in looked.parts)
 
 

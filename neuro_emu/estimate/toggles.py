@@ -50,15 +50,18 @@ class Toggles:
     """Mean relative distances of operands in the lanes, forward and in updates: 0 held, 1 random.
 
     Attributes:
-        means: by (phase, signal): ``weight``, ``code``, ``product``, ``sum``, ``step``.
+        means: by (phase, signal): ``weight``, ``code``, ``product``, ``sum``, ``step``, ``word``.
+        layers: by (phase, signal, layer).
 
     """
 
     means: dict[tuple[str, str], Mean] = field(default_factory=dict)
+    layers: dict[tuple[str, str, int], Mean] = field(default_factory=dict)
 
-    def add(self, phase: str, signal: str, value: float, rows: int) -> None:
-        """Take the relative distance of *rows* rows into account."""
+    def add(self, phase: str, signal: str, layer: int, value: float, rows: int) -> None:
+        """Take the relative distance of *rows* rows of a layer into account."""
         self.means.setdefault((phase, signal), Mean()).add(value, rows)
+        self.layers.setdefault((phase, signal, layer), Mean()).add(value, rows)
 
     def of(self, phase: str, signal: str) -> float:
         """Return a mean relative distance."""
@@ -130,7 +133,7 @@ class _Watch:
         bits = model.weight.bits + self._code_bits(layer)
         sums = np.concatenate([np.zeros((1, weights.shape[1]), dtype=np.int64), np.cumsum(products, axis=0)])
         mean = distance(sums, self.chip.numerics.accumulator_bits)
-        self.toggles.add("forward", "sum", relative_distance(mean, bits, ACCUMULATOR_TOGGLES), len(codes))
+        self.toggles.add("forward", "sum", layer, relative_distance(mean, bits, ACCUMULATOR_TOGGLES), len(codes))
 
     def _update(self, layer: int, held: Int64) -> None:
         if layer not in self._inputs or held.shape[0] != len(self._inputs[layer]) + 1:
@@ -139,7 +142,7 @@ class _Watch:
         steps = self._lanes[None, : weights.shape[1]] * codes[:, None]
         self._common("update", layer, weights, codes, steps, product="step")
         self.toggles.add(
-            "update", "word", 1.0 if self.chip.numerics.update_rounding.value == "STOCH" else 0.0, len(codes)
+            "update", "word", layer, 1.0 if self.chip.numerics.update_rounding.value == "STOCH" else 0.0, len(codes)
         )
 
     def _common(
@@ -153,7 +156,7 @@ class _Watch:
             ("code", codes[:, None], wide),
             (product, products, second + wide),
         ):
-            self.toggles.add(phase, name, relative_distance(distance(values, width), width), rows)
+            self.toggles.add(phase, name, layer, relative_distance(distance(values, width), width), rows)
 
     def _code_bits(self, layer: int) -> int:
         storage = self.chip.network.layers[layer].input

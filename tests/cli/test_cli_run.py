@@ -14,8 +14,9 @@ from neuro_emu import api
 from neuro_emu.cli import main
 from neuro_emu.config.experiment import load
 
-FILES = ["config.yaml", "curves.svg", "metrics.json", "summary.txt", "weights.npz"]
-REPRODUCIBLE = ["config.yaml", "curves.svg", "metrics.json", "weights.npz"]
+ESTIMATE = ["estimate.json", "estimate.svg", "estimate.txt"]
+FILES = ["config.yaml", "curves.svg", *ESTIMATE, "metrics.json", "summary.txt", "weights.npz"]
+REPRODUCIBLE = ["config.yaml", "curves.svg", *ESTIMATE, "metrics.json", "weights.npz"]
 
 
 def names(directory):
@@ -195,7 +196,7 @@ def test_traced_equals_fast(rule, config):
 def test_float(config, finished):
     out = run(config, config.parent / "out", "--datapath", "float")
     metrics = metrics_of(out)
-    assert names(out) == [name for name in FILES if name != "weights.npz"]
+    assert names(out) == [name for name in FILES if name not in {"weights.npz", *ESTIMATE}]
     assert metrics["datapath"] == "float"
     assert metrics["training"] is metrics["inference"] is None
     assert metrics["test_accuracy"] > 60
@@ -207,7 +208,7 @@ def test_a_float_run_leaves_no_weights_of_another_behind(config):
     """`eval` would test them as if they were this run's."""
     out = run(config, config.parent / "out")
     run(config, out, "--datapath", "float")
-    assert names(out) == [name for name in FILES if name != "weights.npz"]
+    assert names(out) == [name for name in FILES if name not in {"weights.npz", *ESTIMATE}]
 
 
 # --- strict -------------------------------------------------------------------------------------------------------

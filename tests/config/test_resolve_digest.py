@@ -77,6 +77,7 @@ CHANGES = {
 }
 UNCHANGEABLE = {
     "dataset.path",  # does not count
+    *(f"estimate.{name}" for name in ("technology", "voltage", "constants", "density")),  # nor do these
     "network.layers.1.dense.units",  # must be the number of classes
     "network.layers.1.dense.activation",  # must be sigmoid
     "network.layers.1.dense.projection",  # an output layer has none

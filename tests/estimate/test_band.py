@@ -10,8 +10,9 @@ from neuro_emu.errors import RunError
 from neuro_emu.estimate.band import ZERO, Band, between, total
 
 VALUES = st.floats(1e-6, 1e6)
-SPREADS = st.floats(1.0, 100.0)
-BANDS = st.builds(lambda value, down, up: Band(value / down, value, value * up), VALUES, SPREADS, SPREADS)
+SPREADS = st.floats(1.001, 100.0)
+WIDE = st.builds(lambda value, down, up: Band(value / down, value, value * up), VALUES, SPREADS, SPREADS)
+BANDS = WIDE | st.builds(Band.exact, VALUES)
 
 
 def close(ours, theirs):
@@ -90,7 +91,7 @@ def test_products_of_exact_figures_are_exact(values):
 def test_a_product_worked_by_hand():
     found = Band(2.0, 4.0, 8.0).times(Band(5.0, 10.0, 10.0), Band.exact(3.0))
     assert found.nominal == 120
-    assert found.low == pytest.approx(120 / 2**math.sqrt(2))
+    assert found.low == pytest.approx(120 / 2 ** math.sqrt(2))
     assert found.high == pytest.approx(240)
 
 
@@ -99,7 +100,14 @@ def test_nothing_times_anything_is_nothing():
     assert ZERO.times(Band.exact(7.0)) == ZERO
 
 
-@given(st.lists(BANDS, min_size=1, max_size=4))
+@given(VALUES, st.integers(1, 4))
+def test_between_exact_routes_that_agree(value, routes):
+    found = between(*[Band.exact(value)] * routes)
+    assert found.nominal == pytest.approx(value)
+    assert found.low <= found.nominal <= found.high
+
+
+@given(st.lists(WIDE, min_size=1, max_size=4))
 def test_between_is_the_geometric_mean_in_the_range_of_all(bands):
     found = between(*bands)
     assert found.nominal == pytest.approx(math.prod(band.nominal ** (1 / len(bands)) for band in bands))

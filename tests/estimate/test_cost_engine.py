@@ -173,8 +173,8 @@ def test_operands_that_were_seen_change_their_part_and_phase_alone():
         (Use("forward", 0, "table", "write", 1), "small: table has no action 'write': read"),
         (Use("forward", 0, "lane multiplier", "clock", 1), "small: lane multiplier has no action 'clock': operate"),
         (Use("forward", 0, "table", "read", -1), "small: table read: -1 is no count"),
-        (Use("forward", 0, "table", "read", math.nan), ""),
-        (Use("forward", 0, "table", "read", math.inf), ""),
+        (Use("forward", 0, "table", "read", math.nan), "is no range"),
+        (Use("forward", 0, "table", "read", math.inf), "is no range"),
         (Use("forward", 0, "table", "read", 2, "", (3, 4)), "is no range"),
     ],
 )

@@ -98,7 +98,7 @@ def test_unknown_keys_are_refused_with_the_place(tmp_path, key):
 
 
 def test_duplicate_keys_are_refused_with_the_place(tmp_path):
-    text = text_of() + '\nname: twice\n'
+    text = text_of() + "\nname: twice\n"
     path = written(tmp_path / "mine.yaml", text)
     row = text.rstrip("\n").count("\n") + 1
     assert refusal(path).startswith(f"{path}:{row}:1: duplicate key 'name', first given on line 2")

@@ -61,13 +61,17 @@ def test_known_conversions(here, there, expected):
     assert factor(here, there) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("unit", ["", "fJ gate", "fj/gate", "xJ", "J/", "fJ/transistor", "2", "um^2", "pJ/bit/word", "%"])
+@pytest.mark.parametrize(
+    "unit", ["", "fJ gate", "fj/gate", "xJ", "J/", "fJ/transistor", "2", "um^2", "pJ/bit/word", "%"]
+)
 def test_no_unit(unit):
     with pytest.raises(UnitError, match="is not a unit: write a prefix and"):
         parse(unit)
 
 
-@pytest.mark.parametrize(("here", "there"), [("fJ/gate", "fJ/bit"), ("fJ", "nW"), ("1", "V"), ("um", "um2"), ("fJ", "fJ/bit")])
+@pytest.mark.parametrize(
+    ("here", "there"), [("fJ/gate", "fJ/bit"), ("fJ", "nW"), ("1", "V"), ("um", "um2"), ("fJ", "fJ/bit")]
+)
 def test_another_quantity_is_refused(here, there):
     with pytest.raises(UnitError, match=f"write it in {there}"):
         factor(here, there)

@@ -231,7 +231,7 @@ def test_everything_is_in_full(record):
     for name, constant in record["constants"].items():
         assert f"{name} {constant['value']:,.10g}" in flat
         assert constant["source"].replace("  ", " ") in flat
-    assert all(route["source"] in flat for route in record["sram"])
+    assert all(route["source"] in flat for route in record["sram"]["routes"])
 
 
 def test_another_supply_is_said():

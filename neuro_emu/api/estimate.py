@@ -109,7 +109,7 @@ def estimate_of(
     prices = Prices(technology, voltage, operands)
     name = experiment.config.name
     cost = cost_of(design_of(chip, training, inference, about, name), prices, clock, settings.tables)
-    without = cost_of(design_of(chip, None, inference, about, name), prices, clock, settings.tables)
+    without = cost_of(design_of(chip, None, inference, about, name), prices, clock, settings.tables, cost)
     record = record_of(cost, without)
     record["config_digest"] = experiment.digest
     return Estimate(cost, record, experiment)

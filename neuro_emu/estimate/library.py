@@ -15,7 +15,7 @@ from neuro_emu.config.nodes import suggest
 from neuro_emu.errors import RunError
 from neuro_emu.estimate.components import activation, arithmetic, normalisation, randomness, rounding, storage, update
 from neuro_emu.estimate.gates import Gates
-from neuro_emu.estimate.memory_price import external_price, memory_price
+from neuro_emu.estimate.memory_price import external_price, flip_flops, memory_price
 from neuro_emu.estimate.parts import Part
 from neuro_emu.estimate.price import Figure, Price, Prices
 
@@ -31,6 +31,7 @@ class Component:
         control: whether it works in every cycle (action `tick`) and not on demand (`operate`).
         configured: whether its limits, shifts and modes come from registers, so that some of its gates stand still.
         attributes: names, for memories; those of logic are the parameters of `size`.
+        does: names of actions, for memories.
 
     """
 
@@ -40,6 +41,7 @@ class Component:
     control: bool = False
     configured: bool = False
     attributes: tuple[str, ...] = ()
+    does: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,7 +52,7 @@ class Component:
     def actions(self) -> tuple[str, ...]:
         """Names of actions: logic operates or ticks, flip-flops are clocked or held, memories are read or written."""
         if not self.size:
-            return ("read",) if self.attributes == ("words", "bits") else ("read", "write")
+            return self.does
         return ("tick" if self.control else "operate", "clock", "hold")
 
 
@@ -58,6 +60,8 @@ def block(logic: float, flops: int) -> Gates:
     """Any logic whose gates are known."""
     return Gates(logic, flops)
 
+
+_BOTH = ("read", "write")
 
 COMPONENTS: dict[str, Component] = {
     "multiplier": Component("signed multiplier of a × b bits", arithmetic.multiplier, "multiplier"),
@@ -102,9 +106,10 @@ COMPONENTS: dict[str, Component] = {
     "configured_block": Component("logic configured by registers, gates known", block, "requantise", configured=True),
     "random_block": Component("generators whose gates are known", block, "random_words"),
     "control": Component("logic that works in every cycle, gates known", block, control=True),
-    "sram": Component("memory of one port (1RW) or two (1R1W)", attributes=("words", "bits", "ports")),
-    "rom": Component("mask ROM", attributes=("words", "bits")),
-    "dram": Component("external memory; an action is a bit"),
+    "sram": Component("memory of one port (1RW) or two (1R1W)", attributes=("words", "bits", "ports"), does=_BOTH),
+    "register_file": Component("memory of flip-flops", attributes=("words", "bits"), does=(*_BOTH, "hold")),
+    "rom": Component("mask ROM", attributes=("words", "bits"), does=("read",)),
+    "dram": Component("external memory; an action is a bit", does=_BOTH),
 }
 """Every component by name."""
 
@@ -142,6 +147,8 @@ def price_of(part: Part, prices: Prices) -> Price:
         if part.component == "sram":
             ports = str(attributes.get("ports", "1RW"))
             return memory_price(_whole(attributes["words"]), _whole(attributes["bits"]), ports, prices)
+        if part.component == "register_file":
+            return flip_flops(_whole(attributes["words"]), _whole(attributes["bits"]), "1RW", prices)
         if part.component == "rom":
             return memory_price(_whole(attributes["words"]), _whole(attributes["bits"]), "ROM", prices)
         assert component.size is not None

@@ -7,15 +7,18 @@ from functools import cache
 
 from neuro_emu.errors import RunError
 from neuro_emu.estimate.band import Band, between
-from neuro_emu.estimate.components.storage import multiplexer
+from neuro_emu.estimate.components.storage import multiplexer, register
 from neuro_emu.estimate.gates import Gates
 from neuro_emu.estimate.parts import Part
 from neuro_emu.estimate.price import Factor, Figure, Price, Prices
 from neuro_emu.estimate.sram import SramFit, load_fits, mux_gates
 from neuro_emu.estimate.technology import SramRoute
 
-SMALL = 1024
-"""Memories of fewer bits are arrays of flip-flops: no compiler makes macros that small."""
+SMALL = 256
+"""Memories of fewer bits are arrays of flip-flops: there they are about as small as the smallest macro."""
+
+SMALLEST = (64, 8)
+"""Words and bits of the smallest macro: smaller memories take one of these. The fits know no smaller ones."""
 
 PORTS = {"1RW": 1, "1R1W": 2, "ROM": 1}
 
@@ -43,7 +46,7 @@ def memory_price(words: int, bits: int, ports: str, prices: Prices) -> Price:
     if ports not in PORTS:
         raise RunError(f"memory with ports {ports!r}: {', '.join(PORTS)}")
     if words * bits < SMALL:
-        return _flip_flops(words, bits, ports, prices)
+        return flip_flops(words, bits, ports, prices)
     supply, lower = prices.technology.at(prices.voltage)
     deep, wide = cut(words, prices.technology.sram.deepest), cut(bits, prices.technology.sram.widest)
     each = {
@@ -103,15 +106,16 @@ def is_small(part: Part) -> bool:
 
 def _figure(prices: Prices, quantity: str, shape: tuple[int, int, int]) -> Figure:
     """Return pJ, µm² or nW of one macro: the geometric mean of the routes, each uncertain by a spread."""
-    sram = prices.technology.sram
+    sram, (words, bits, ports) = prices.technology.sram, shape
+    shape = (max(words, SMALLEST[0]), max(bits, SMALLEST[1]), ports)
     spread = {"area": sram.area_spread, "leakage": sram.leakage_spread}.get(quantity, sram.energy_spread)
-    routes, words = [], []
+    routes, told = [], []
     for route in sram.routes:
         value = _route(route, quantity, shape)
         routes.append(Band(value / spread, value, value * spread))
-        words.append(f"{value:.6g} {route.fit}")
+        told.append(f"{value:.6g} {route.fit}")
     band = between(*routes)
-    return Figure(band, words[0] if len(words) == 1 else f"geometric mean of ({', '.join(words)})")
+    return Figure(band, told[0] if len(told) == 1 else f"geometric mean of ({', '.join(told)})")
 
 
 def _route(route: SramRoute, quantity: str, shape: tuple[int, int, int]) -> float:
@@ -133,8 +137,17 @@ def _as_rom(prices: Prices, area: Figure, actions: dict[str, Figure]) -> tuple[F
     return scaled(area, "rom_area"), {"read": scaled(actions["read"], "rom_energy")}
 
 
-def _flip_flops(words: int, bits: int, ports: str, prices: Prices) -> Price:
-    """Flip-flops with enables and a tree of multiplexers to read them; a ROM is the tree alone, of constants."""
+def flip_flops(words: int, bits: int, ports: str, prices: Prices) -> Price:
+    """Return what flip-flops with enables cost, and a tree of multiplexers to read them.
+
+    A ROM is the tree alone, of constants.
+
+    Raises:
+        RunError: if a size is below 1.
+
+    """
+    if min(words, bits) < 1:
+        raise RunError(f"memory of {words} × {bits}: at least one word of one bit")
     tree = multiplexer(bits, words)
     # A new address moves one level of the tree in full, the others by halves of halves.
     read = min(tree.logic, 2 * multiplexer(bits, 2).logic) or 1.0
@@ -145,7 +158,7 @@ def _flip_flops(words: int, bits: int, ports: str, prices: Prices) -> Price:
         return Price(
             prices.area(gates), prices.leakage(gates), {"read": prices.operation(read, "register")}, gates.logic
         )
-    gates = tree + Gates(0.0, words * bits)
+    gates = tree + register(words * bits, enable=True)
     actions = {
         "read": prices.operation(read, "register"),
         "write": prices.clock(bits),

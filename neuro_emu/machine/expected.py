@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -20,24 +20,38 @@ SAMPLES = 64
 """Random samples that expectations are taken over."""
 
 
+_MOST_REPEATS = 1_000_000
+"""Passes rarer than one in 64 million samples are left out."""
+
+
 def expected_counts(chip: Chip, density: Sequence[float], learning_share: float = 1.0) -> tuple[Counts, Counts, int]:
     """Return counts of training, of inference, and the samples that both are over.
 
-    Momentum is a mini-batch of one; normalisation and decay are left out, as they are rare.
-
     Args:
         chip: the chip.
-        density: share of input codes of each layer that are not 0.
+        density: share of input codes of each layer that are not 0; the last for all layers above.
         learning_share: share of the samples that hidden layers learn from (below 1 with an error gate).
 
     """
-    samples = SAMPLES if not chip.learning.rule.mirror else chip.learning.mirror.every
-    steps = chip.learning.mirror.steps if chip.learning.rule.mirror else 0
-    plain = replace(chip, learning=replace(chip.learning, weight_decay=None, feedback_decay=None, weight_norm=None))
+    mirror = chip.learning.mirror if chip.learning.rule.mirror else None
+    samples, steps = (mirror.every, mirror.steps) if mirror else (SAMPLES, 0)
+    # As many times over as it takes until every pass that comes now and then has come a whole number of times.
+    repeats = _repeats(chip)
     rows = [_active(matrix, density[min(matrix.layer, len(density) - 1)], samples) for matrix in chip.matrices]
-    training = [_activity(plain, m, r, steps, learning_share) for m, r in zip(plain.matrices, rows, strict=True)]
-    inference = [one._replace(learned=0, stalls=0, applied=0, driven=0) for one in training]
-    return counts_of(plain, training, learning=True), counts_of(plain, inference, learning=False), samples
+    training = [
+        _activity(chip, matrix, active, steps, learning_share, repeats)
+        for matrix, active in zip(chip.matrices, rows, strict=True)
+    ]
+    inference = [one._replace(learned=0, stalls=0, applied=0, decayed=0, driven=0, normalised=0) for one in training]
+    total = samples * repeats
+    return counts_of(chip, training, learning=True), counts_of(chip, inference, learning=False), total
+
+
+def _repeats(chip: Chip) -> int:
+    learning = chip.learning
+    passes = [p for p in (learning.weight_decay, learning.feedback_decay, learning.weight_norm) if p]
+    needed = math.lcm(learning.batch, *(learning.batch * one.every for one in passes))
+    return needed if needed <= _MOST_REPEATS else learning.batch
 
 
 def _active(matrix: Matrix, density: float, samples: int) -> NDArrayBool:
@@ -46,27 +60,42 @@ def _active(matrix: Matrix, density: float, samples: int) -> NDArrayBool:
     return random.random((samples, matrix.rows)) < density
 
 
-def _activity(chip: Chip, matrix: Matrix, active: NDArrayBool, steps: int, share: float) -> MatrixActivity:
-    samples = len(active)
+def _activity(
+    chip: Chip, matrix: Matrix, active: NDArrayBool, steps: int, share: float, repeats: int
+) -> MatrixActivity:
+    samples, learning = len(active), chip.learning
     forwards = samples if matrix.kind in {Kind.WEIGHTS, Kind.CLASSIFIER, Kind.FORWARD} else 0
     hidden = matrix.layer != chip.network.output.index
     learned = round(samples * (share if hidden else 1.0)) if chip.sums_gradients(matrix) else 0
+    seen = active
     if matrix.kind is Kind.FEEDBACK and not chip.sums_gradients(matrix):
         learned, active = steps, np.ones((max(steps, 1), matrix.rows), dtype=np.bool_)
     updates = active[:learned]
-    applied = 0
-    if chip.learning.sums and chip.sums_gradients(matrix):
-        applied = -(-learned // chip.learning.batch)
+    written = samples * repeats // learning.batch
+    summed = learning.sums and chip.sums_gradients(matrix)
+    weights = matrix.kind is Kind.WEIGHTS
     return MatrixActivity(
-        forwards,
-        active.sum(axis=0, dtype=np.int64) if forwards else np.zeros(matrix.rows, dtype=np.int64),
-        learned,
-        updates.sum(axis=0, dtype=np.int64),
-        _stalls(chip, matrix, updates),
-        applied,
-        0,
-        steps if matrix.kind is Kind.WEIGHTS and matrix.layer > 0 else 0,
+        forwards * repeats,
+        repeats * seen.sum(axis=0, dtype=np.int64) if forwards else np.zeros(matrix.rows, dtype=np.int64),
+        learned * repeats,
+        repeats * updates.sum(axis=0, dtype=np.int64),
+        _stalls(chip, matrix, updates) * repeats,
+        written if summed else 0,
+        _decays(chip, matrix, steps * repeats if learning.rule.mirror else written),
+        steps * repeats if weights and matrix.layer > 0 else 0,
+        written // learning.weight_norm.every if learning.weight_norm and weights else 0,
     )
+
+
+def _decays(chip: Chip, matrix: Matrix, written: int) -> int:
+    """Return the decay passes of a matrix in *written* updates (of feedback with mirror mode: mirror steps)."""
+    learning = chip.learning
+    if matrix.kind is Kind.FEEDBACK:
+        return written // learning.feedback_decay.every if learning.feedback_decay else 0
+    decay = learning.weight_decay
+    if decay is None or matrix.kind is not Kind.WEIGHTS or (matrix.layer == 0 and not decay.first_layer):
+        return 0
+    return written // decay.every
 
 
 def _stalls(chip: Chip, matrix: Matrix, updates: NDArrayBool) -> int:

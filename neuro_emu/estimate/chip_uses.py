@@ -187,5 +187,6 @@ def _clocked(looked: _Chip, events: dict[C, int]) -> Iterator[_Action]:
     work = min(sum(events.get(c, 0) for c in _LANE_WORK), cycles * lanes)
     if work:
         yield "lane registers", "clock", work, "operations in the lanes"
+        yield "lane registers", "operate", work, "operations in the lanes"
     if cycles * lanes > work:
         yield "lane registers", "hold", cycles * lanes - work, "cycles without an operation"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from neuro_emu.estimate.library import COMPONENTS
-from neuro_emu.estimate.record import sram_record
-from neuro_emu.estimate.technology import CONSTANTS, NAMES, find_technology
+from neuro_emu.estimate.record import constants_record, sram_record
+from neuro_emu.estimate.technology import NAMES, find_technology
 
 
 def technology_records() -> list[dict[str, Any]]:
@@ -38,18 +38,7 @@ def technology_record(name: str | Path, replaced: Sequence[str | Path] = ()) -> 
         "title": technology.title,
         "node_nm": technology.node_nm,
         "voltage": technology.nominal_voltage,
-        "constants": {
-            key: {
-                "value": constant.value,
-                "low": constant.low,
-                "high": constant.high,
-                "unit": constant.unit,
-                "kind": constant.kind,
-                "source": constant.source,
-                "about": CONSTANTS[key][1],
-            }
-            for key, constant in technology.constants.items()
-        },
+        "constants": constants_record(technology),
         "sram": sram_record(technology),
     }
 

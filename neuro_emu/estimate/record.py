@@ -44,18 +44,7 @@ def record_of(cost: Cost, without: Cost | None = None) -> Record:
         "workloads": {name: _workload(one) for name, one in cost.workloads.items()},
         "learning": None if without is None else _learning(cost, without),
         "parts": [_part(cost, part) for part in cost.design.parts],
-        "constants": {
-            name: {
-                "value": constant.value,
-                "low": constant.low,
-                "high": constant.high,
-                "unit": constant.unit,
-                "kind": constant.kind,
-                "source": constant.source,
-                "about": CONSTANTS[name][1],
-            }
-            for name, constant in technology.constants.items()
-        },
+        "constants": constants_record(technology),
         "glitches": {name: {"low": low, "value": value, "high": high} for name, (low, value, high) in GLITCH.items()},
         "sram": sram_record(technology),
         "limits": list(cost.design.limits),
@@ -75,6 +64,25 @@ def sram_record(technology: Technology) -> Record:
         "leakage_spread": sram.leakage_spread,
         "widest": sram.widest,
         "deepest": sram.deepest,
+        "why": sram.why,
+    }
+
+
+def constants_record(technology: Technology) -> Record:
+    """Return every constant with all that is known of it."""
+    return {
+        name: {
+            "value": constant.value,
+            "low": constant.low,
+            "high": constant.high,
+            "unit": constant.unit,
+            "kind": constant.kind,
+            "node_nm": constant.node_nm or technology.node_nm,
+            "at_voltage": constant.at_voltage,
+            "source": constant.source,
+            "about": CONSTANTS[name][1],
+        }
+        for name, constant in technology.constants.items()
     }
 
 

@@ -103,12 +103,15 @@ class Sram:
     energy_spread: float = field(metadata={"help": "an energy lies within times or over this", "min": 1.0})
     area_spread: float = field(metadata={"help": "an area lies within times or over this", "min": 1.0})
     leakage_spread: float = field(metadata={"help": "a leakage lies within times or over this", "min": 1.0})
+    why: str = field(metadata={"help": "what the spreads and the largest macro stand on"})
     widest: int = field(default=64, metadata={"help": "bits of the widest macro", "min": 1})
     deepest: int = field(default=4096, metadata={"help": "words of the deepest macro", "min": 1})
 
     def __post_init__(self) -> None:
         if not self.routes:
             raise FieldError("routes", "no way to the figures of a memory", "name at least one fit")
+        if not self.why.strip():
+            raise FieldError("why", "spreads that stand on nothing", "say where they come from")
 
 
 @dataclass(frozen=True)

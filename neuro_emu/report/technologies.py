@@ -52,7 +52,8 @@ def constant_lines(constants: Mapping[str, Record]) -> list[str]:
         unit = "" if one["unit"] == "1" else f" {written(one['unit'])}"
         span = f" ({exact(one['low'])} to {exact(one['high'])})" if one["low"] != one["high"] else ""
         about = f": {one['about']}" if one.get("about") else ""
-        told = f"{exact(one['value'])}{span}{unit}, {one['kind']}{about}"
+        at = f" at {one['at_voltage']:g} V" if one.get("at_voltage") else ""
+        told = f"{exact(one['value'])}{span}{unit}, {one['kind']}{at}{about}"
         lines += textwrap.wrap(told, _COLUMNS, initial_indent=f"  {name:18}", subsequent_indent=" " * 20)
         lines += textwrap.wrap(one["source"], _COLUMNS, initial_indent=" " * 22, subsequent_indent=" " * 22)
     return lines
@@ -72,7 +73,9 @@ def route_lines(sram: Record) -> list[str]:
         lines += textwrap.wrap(one["source"], _COLUMNS, initial_indent=" " * 22, subsequent_indent=" " * 22)
     spreads = ", ".join(f"{name} ×/÷ {exact(sram[f'{name}_spread'])}" for name in ("energy", "area", "leakage"))
     largest = f"macros of at most {sram['deepest']:,} × {sram['widest']} bit"
-    lines += textwrap.wrap(f"{'uncertain by':18}{spreads}; {largest}", _COLUMNS, initial_indent="  ")
+    told = f"{'uncertain by':18}{spreads}; {largest}"
+    lines += textwrap.wrap(told, _COLUMNS, initial_indent="  ", subsequent_indent=" " * 20)
+    lines += textwrap.wrap(sram["why"], _COLUMNS, initial_indent=" " * 22, subsequent_indent=" " * 22)
     return lines
 
 

@@ -11,6 +11,7 @@ ESTIMATE_TESTS = (
     "estimate/test_toggles.py",
     "estimate/test_charges.py",
 )
+HOMES = "estimate/chip_memories.py"
 PRICE, COST, MEMORY, USES = "estimate/price.py", "estimate/cost.py", "estimate/memory_price.py", "estimate/chip_uses.py"
 
 # (name, edits); the text of an edit occurs exactly once in its file
@@ -80,31 +81,29 @@ ESTIMATE = (
     ("counts without their range", ((COST, "self.each.times(self.use.times)", "self.each * self.use.count"),)),
     (
         "updates without their multiplication",
-        ((USES, 'C.UPDATE: ("lane operand select", "lane multiplier", "lane update")', 'C.UPDATE: ("lane update",)'),),
+        ((USES, 'C.UPDATE: (*MULTIPLY, "lane update")', 'C.UPDATE: ("lane update",)'),),
     ),
     (
         "only bank 0 is charged",
         ((USES, "int(np.sum(counts.banked[phase, layer, p]))", "int(counts.banked[phase, layer, p, 0])"),),
     ),
-    (
-        "writes charged as reads",
-        ((USES, 'return "write" if component.name.endswith("_WRITE") else "read"', 'return "read"'),),
-    ),
+    ("writes charged as reads", ((HOMES, '"write" if component.name.endswith("_WRITE") else "read"', '"read"'),)),
     (
         "upper layers read the input memory",
-        (
-            (
-                USES,
-                "if component in {C.INPUT_READ, C.INPUT_WRITE}:",
-                "if component in {C.INPUT_READ, C.INPUT_WRITE, C.OUTPUT_READ}:",
-            ),
-        ),
+        ((HOMES, 'return self.find(f"outputs[{layer - 1}]")', 'return self.find("input")'),),
     ),
+    ("control works for nothing", ((USES, "if name in CONTROL and cycles:", "if name in CONTROL and not cycles:"),)),
+    ("idle lanes are not clocked", ((USES, "if every > work:", "if every < work:"),)),
+    ("operands are held back", ((USES, "if part in self.parts and idle > 0:", "if part in self.parts and idle < 0:"),)),
     (
-        "stalls are charged nothing, cycles neither",
-        ((USES, "    if not cycles:\n        return", "    if cycles:\n        return"),),
+        "a chain reads its own signals twice",
+        ((HOMES, "[(own, loaded), (self._above(layer), count - loaded)]", "[(own, count)]"),),
     ),
-    ("idle lanes are not clocked", ((USES, "    if cycles * lanes > work:", "    if cycles * lanes < work:"),)),
+    ("trees add in the accumulator", ((USES, '(*MULTIPLY, "adder tree")', '(*MULTIPLY, "lane accumulate")'),)),
+    (
+        "sums of learned feedback lie with the weights",
+        ((HOMES, "if phase is Phase.FEEDBACK else ()", "if phase is Phase.LOAD else ()"),),
+    ),
     ("a sample pays for all", ((USES, "count / samples, why", "count, why"),)),
     (
         "the chip without learning keeps its feedback",

@@ -167,14 +167,14 @@ def swept(only: Sequence[str], known: Mapping[str, object]) -> list[dict[str, ob
     return found
 
 
-def _entry(point: Point, modules: object) -> dict[str, object]:
+def _entry(point: Point, modules: dict[str, object]) -> dict[str, object]:
     return {
         "name": point.name,
         "module": point.module,
         "parameters": dict(point.parameters),
         "held": point.held,
         "flat": point.flat,
-        "modules": modules,
+        "modules": dict(sorted(modules.items())),
     }
 
 

@@ -16,7 +16,7 @@ from neuro_emu.estimate.price import Prices
 from neuro_emu.estimate.record import record_of
 from neuro_emu.estimate.technology import NAMES, Technology, find_technology
 from neuro_emu.files import check_writable, json_text, write_text
-from neuro_emu.machine.counts import Counts
+from neuro_emu.machine.counts import Counts, whole_count
 
 if TYPE_CHECKING:
     from neuro_emu.estimate.exchange import Tables
@@ -77,6 +77,8 @@ def estimate(path: str | Path, overrides: Sequence[str] = (), settings: Settings
     """
     folder = Path(path)
     if folder.is_dir():
+        if settings is not None and settings.density is not None:
+            raise RunError(f"{folder} is a run directory: its counts are counted, and take no density")
         experiment, training, inference = _counted_run(folder, overrides)
         return estimate_of(experiment, settings, training, inference, weights=folder / "weights.npz")
     return estimate_of(load(path, overrides), settings)
@@ -93,6 +95,7 @@ def estimate_of(
     """Return what the chip of *experiment* costs, with counts of a run or, without, those to expect."""
     settings = settings or Settings()
     wanted, chip = experiment.config.estimate, experiment.chip
+    chip.refuse_adam()
     technology = _technology(experiment, settings)
     voltage = settings.voltage or wanted.voltage or technology.nominal_voltage
     clock = settings.clock_mhz or chip.design.clock_mhz
@@ -106,6 +109,8 @@ def estimate_of(
 
         operands = measured_operands(experiment, settings.toggles, weights)
         about += f"; operands seen in {settings.toggles} samples" + ("" if weights else " with initial weights")
+    if settings.tables and settings.tables.files:
+        about += f"; figures of {', '.join(settings.tables.files)} in place of the technology's"
     prices = Prices(technology, voltage, operands)
     name = experiment.config.name
     cost = cost_of(design_of(chip, training, inference, about, name), prices, clock, settings.tables)
@@ -118,7 +123,7 @@ def estimate_of(
 def estimate_of_run(finished: Run) -> Estimate | None:
     """Return the estimate from the counts of a run; None for the float twin."""
     training, inference = (
-        counted_of(finished.experiment, finished.metrics[name]) for name in ("training", "inference")
+        counted_of(finished.experiment, finished.metrics, name) for name in ("training", "inference")
     )
     if training is None or inference is None:
         return None
@@ -158,7 +163,11 @@ def _expected(experiment: Experiment, settings: Settings) -> tuple[Counted, Coun
     from neuro_emu.machine.expected import expected_counts
 
     data, wanted = experiment.config.dataset, experiment.config.estimate
-    density = settings.density or wanted.density
+    density = wanted.density if settings.density is None else settings.density
+    layers = len(experiment.chip.network.layers)
+    if density is not None and not 1 <= len(density) <= layers:
+        given = ", ".join(f"{share:g}" for share in density) or "none"
+        raise RunError(f"density {given}: {len(density)} shares, and the chip has {layers} layer{'s' * (layers != 1)}")
     if density is None:
         whole_bytes = (data.input.bits, data.input.frac, data.side) == (8, 8, None)
         first = DENSITIES.get(data.name, 1.0) if whole_bytes else 1.0
@@ -168,6 +177,8 @@ def _expected(experiment: Experiment, settings: Settings) -> tuple[Counted, Coun
     training, inference, samples = expected_counts(experiment.chip, density)
     shares = ", ".join(f"{share:.3g}" for share in density)
     about = f"counts to expect: share of inputs that are not 0, by layer: {shares}"
+    if experiment.chip.learning.error_gate is not None:
+        about += "; the error gate taken as open (a run counts when it is)"
     return (training, samples), (inference, samples), about
 
 
@@ -179,26 +190,48 @@ def _counted_run(folder: Path, overrides: Sequence[str]) -> tuple[Experiment, Co
     experiment = load(config, overrides)
     try:
         record = json.loads(metrics.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("no mapping")
+        if "seeds" in record:
+            raise ValueError("it is over several seeds; estimate one seed's directory")
+        if "config_digest" not in record:
+            raise ValueError("'config_digest' is missing")
         if record["config_digest"] != experiment.digest:
             raise RunError(
                 f"{folder}: the counts are those of configuration {record['config_digest']}: an estimate of a run takes"
                 " settings of the section `estimate` and --clock alone"
             )
-        training, inference = (counted_of(experiment, record[name]) for name in ("training", "inference"))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise RunError(
-            f"{metrics} does not hold the counts of one run ({error}); estimate one seed's directory"
-        ) from None
+        training, inference = (counted_of(experiment, record, name) for name in ("training", "inference"))
+    except (ValueError, RecursionError) as error:
+        told = "nested too deep" if isinstance(error, RecursionError) else error
+        raise RunError(f"{metrics} does not hold the counts of one run: {told}") from None
     if training is None or inference is None:
         raise RunError(f"{folder} is a run of the float twin, which counts nothing: run the integers")
     return experiment, training, inference
 
 
-def counted_of(experiment: Experiment, record: dict[str, Any] | None) -> Counted | None:
-    """Return the counts of a part of a run's record, `training` or `inference`."""
+def counted_of(experiment: Experiment, metrics: dict[str, Any], name: str) -> Counted | None:
+    """Return the counts of a part of a run's record, `training` or `inference`; None: nothing was counted.
+
+    Raises:
+        ValueError: with what is wrong, if the record is not that of such a chip.
+
+    """
+    if name not in metrics:
+        raise ValueError(f"{name!r} is missing")
+    record, chip = metrics[name], experiment.chip
     if record is None:
         return None
-    return Counts.from_dict(record["counts"], experiment.chip.design.weight_banks), int(record["samples"])
+    if not isinstance(record, dict) or not {"counts", "samples"} <= record.keys():
+        raise ValueError(f"{name}: no `counts` over `samples`")
+    try:
+        samples = whole_count(record["samples"], "samples")
+        counts = Counts.from_dict(record["counts"], len(chip.network.layers), chip.design.weight_banks)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if not samples or not counts.cycles:
+        raise ValueError(f"{name}: {counts.cycles} cycles of {samples} samples")
+    return counts, samples
 
 
 def write_estimate(made: Estimate, directory: str | Path) -> None:
@@ -229,6 +262,7 @@ def compared_chips(paths: Sequence[str | Path]) -> list[dict[str, Any]]:
 
     Raises:
         ConfigError: with file, line and column of what is wrong in a preset.
+        RunError: with the file, if what a preset describes cannot be priced.
 
     """
     from neuro_emu.estimate.preset import compare, read_preset
@@ -237,5 +271,9 @@ def compared_chips(paths: Sequence[str | Path]) -> list[dict[str, Any]]:
         raise ConfigError("no chips: name files such as configs/chips/odin.yaml")
     rows: list[dict[str, Any]] = []
     for path in paths:
-        rows += compare(read_preset(path))
+        preset = read_preset(path)
+        try:
+            rows += compare(preset)
+        except RunError as error:
+            raise RunError(f"{path}: {error}") from None
     return rows

@@ -130,6 +130,8 @@ def technologies(args: argparse.Namespace) -> int:
     from neuro_emu.files import json_text
     from neuro_emu.report.technologies import components_text, technologies_text, technology_text
 
+    if args.constants and (args.components or not args.technology):
+        raise NeuroEmuError("--constants: name the technology whose constants they replace")
     if args.components:
         records = component_records()
         print(json_text(records) if args.json else components_text(records), end="")

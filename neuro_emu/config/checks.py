@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neuro_emu.config import schema
-from neuro_emu.config.checks_around import check_optimiser, check_task
+from neuro_emu.config.checks_around import check_density, check_optimiser, check_task
 from neuro_emu.config.typed import Document
 from neuro_emu.datasets import describe
 from neuro_emu.machine.chip import Chip
@@ -297,5 +297,6 @@ CHECKS = (
     _check_learned,
     _check_vectors,
     _check_bounds,
+    check_density,
 )
 """In the order in which problems are reported."""

@@ -1,4 +1,4 @@
-"""Settings around the rule that contradict each other: tasks, targets, momentum, normalisation, dropout."""
+"""Settings around the rule that contradict each other: tasks, targets, momentum, normalisation, densities."""
 
 from __future__ import annotations
 
@@ -67,6 +67,18 @@ def check_optimiser(config: schema.Config, chip: Chip, document: Document) -> No
                 f"a norm of {norm.gamma} is the code {code}, out of the reach of {name}",
                 f"it must lie in 1 … {min(storage.high, _WIDEST_NORM) - 1}: choose another norm or format",
             )
+
+
+def check_density(config: schema.Config, chip: Chip, document: Document) -> None:
+    """Densities of an estimate: at least one, and none for a layer that is not there."""
+    density, layers = config.estimate.density, len(chip.network.layers)
+    if density is not None and not 1 <= len(density) <= layers:
+        given = f"{len(density)} densities" if density else "no density"
+        raise document.error(
+            "estimate.density",
+            f"{given}, and the chip has {layers} layer{'s' * (layers != 1)}",
+            "a share a layer, the last for all above, or null",
+        )
 
 
 def _check_momentum(config: schema.Config, chip: Chip, document: Document) -> None:

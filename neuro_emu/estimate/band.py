@@ -56,7 +56,10 @@ class Band:
         nominal = math.prod(band.nominal for band in (self, *others))
         if nominal == 0:
             return Band.exact(0.0)
-        down = math.sqrt(sum(math.log(band.nominal / band.low) ** 2 for band in bands))
+        if any(band.low == 0 for band in bands):
+            down = math.inf
+        else:
+            down = math.sqrt(sum(math.log(band.nominal / band.low) ** 2 for band in bands))
         up = math.sqrt(sum(math.log(band.high / band.nominal) ** 2 for band in bands))
         return Band(min(nominal, nominal * math.exp(-down)), nominal, max(nominal, nominal * math.exp(up)))
 

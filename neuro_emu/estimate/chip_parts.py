@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from neuro_emu.errors import MismatchError
 from neuro_emu.estimate import blocks
 from neuro_emu.estimate.components import normalisation, update
-from neuro_emu.estimate.components.arithmetic import adder, multiplier
+from neuro_emu.estimate.components.arithmetic import adder, multiplier, subtractor
+from neuro_emu.estimate.components.storage import multiplexer, register
 from neuro_emu.estimate.gates import Gates
 from neuro_emu.estimate.parts import Part
 from neuro_emu.golden.build import Build, limits_of
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.design import MemoryMacro
+from neuro_emu.numerics.activations import SOFTMAX
 
-ALWAYS = ("lane array", "output stage", "sequencer", "row path", "core")
-"""Blocks whose flip-flops are clocked in every cycle; those of the others wait for an enable."""
+ALWAYS = ("lane array", "output stage", "sequencer", "row path", "core", "lane weight out", "lane gradient")
+"""Parts whose flip-flops are clocked in every cycle; those of the others wait for an enable."""
 
 CONTROL = ("lane array", "row finder", "sequencer", "registers", "row path", "core", "code memory")
 """Blocks that work in every cycle and not on demand."""
@@ -52,11 +55,34 @@ def _block(name: str, gates: Gates, count: int = 1) -> Part:
 def _lanes(build: Build, learning: bool) -> list[Part]:
     found = []
     for name, gates in blocks.lane(build, learning=learning).items():
+        if name == "registers":
+            found += _lane_registers(build, gates, learning)
+            continue
         attributes = {"logic": round(gates.logic, 1), "flops": gates.flops}
         learns = name in LEARNED
         found.append(
             Part(f"lane {name}", _KINDS.get(name, "configured_block"), attributes, build.lanes, learns, "of every lane")
         )
+    return found
+
+
+def _lane_registers(build: Build, gates: Gates, learning: bool) -> list[Part]:
+    """Return the registers of a lane by what enables them; gates in front of them in proportion."""
+    factor = max(build.weight_bits, build.feedback_bits, build.delta_bits) if learning else build.weight_bits
+    operand = max(build.code_bits, build.delta_bits) if learning else build.code_bits
+    bits = {"lane operands": factor + operand, "lane accumulator": build.accumulator_bits}
+    if learning:
+        bits["lane operands"] += build.weight_bits + 1  # the weight and whether it is kept come along
+        bits["lane weight out"] = build.weight_bits
+        bits["lane signals"] = 2 * build.delta_bits
+    if sum(bits.values()) != gates.flops:
+        raise MismatchError(f"registers of a lane: {sum(bits.values())} bits by name, {gates.flops} in all")
+    enabled = gates.flops - bits.get("lane weight out", 0)
+    found = []
+    for name, flops in bits.items():
+        logic = 0.0 if name == "lane weight out" else round(gates.logic * flops / enabled, 1)
+        learns = name in {"lane weight out", "lane signals"}
+        found.append(Part(name, "block", {"logic": logic, "flops": flops}, build.lanes, learns, "of every lane"))
     return found
 
 
@@ -73,6 +99,9 @@ def _beside_rtl(chip: Chip, build: Build) -> list[Part]:
         more("adder tree", adder(build.accumulator_bits), count=max(build.lanes - 1, 1))
     if _twins(chip):
         more("lane twin update", update.add_step(weight, weight + build.code_bits), "update_block", build.lanes)
+    if learning.sums and not build.gradient_bits:
+        bits = max(learning.momentum.velocity.bits if learning.momentum else 0, weight + build.code_bits)
+        more("lane gradient", adder(bits) + register(2 * bits), count=build.lanes)
     if learning.momentum:
         bits = learning.momentum.velocity.bits
         more(
@@ -82,7 +111,9 @@ def _beside_rtl(chip: Chip, build: Build) -> list[Part]:
         )
     if learning.weight_norm:
         more("lane scale", multiplier(weight, 24), "multiplier_block", build.lanes)
-        more("lane root and divider", normalisation.root(48), "multiplier_block", build.lanes)
+        # A bit of the root, then of the quotient, a cycle: a subtractor, a choice and three registers of 48 bits.
+        serial = subtractor(48) + multiplexer(48, 2) + register(3 * 48, enable=True)
+        more("lane root and divider", serial, count=build.lanes)
     return found
 
 
@@ -115,4 +146,17 @@ def limits(chip: Chip) -> tuple[str, ...]:
         found.append(f"Not in the RTL, so modelled and never synthesised: {'; '.join(missing)}.")
     if any(chip.plan.classifiers):
         found.append("Accesses to local classifiers are counted, and so priced, with those of their layer's weights.")
+    ops = {step.op for step in chip.plan.steps}
+    left = {
+        "the division of softmax": chip.network.output.activation == SOFTMAX,
+        "comparators of dropout": bool(chip.learning.dropout),
+        "noise of mirror mode": bool(chip.plan.mirror),
+        "means of pooled windows": "pool" in ops,
+        "energy of roots and divisions (their registers are held)": bool(chip.learning.weight_norm),
+        "buffers of pooled and random activations (charged as outputs)": bool(
+            ops.intersection({"pool", "random_forward"})
+        ),
+    }
+    if named := [name for name, there in left.items() if there]:
+        found.append(f"Not estimated: {'; '.join(named)}.")
     return tuple(found)

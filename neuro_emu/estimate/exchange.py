@@ -145,6 +145,10 @@ def _check_range(name: str, low: float | None, value: float, high: float | None)
         if wrong:
             text = " / ".join("-" if x is None else f"{x:g}" for x in (low, value, high))
             raise FieldError(f"{name}_{end}", f"{text} is no range", f"{name}_low <= {name} <= {name}_high")
+    top = value if high is None else high
+    if top > 0 and (value if low is None else low) == 0:
+        end = f"{name}_low" if value else f"{name}_high"
+        raise FieldError(end, f"a range from 0 to {top:g}", "a range starts above 0, however small, or is 0 throughout")
 
 
 def _check_version(version: str | float) -> None:
@@ -182,6 +186,11 @@ class Tables:
 
     entries: tuple[Entry, ...]
     clock_mhz: float | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that the figures are from."""
+        return tuple(dict.fromkeys(entry.file for entry in self.entries))
 
     def applied(
         self, each: Mapping[str, Price], clock_mhz: float, whole: Mapping[str, Price] | None = None

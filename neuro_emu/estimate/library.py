@@ -7,7 +7,7 @@ pricing function (for memories). Configurations of published chips and exchanged
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ class Component:
         """Names of actions: logic operates or ticks, flip-flops are clocked or held, memories are read or written."""
         if not self.size:
             return self.does
-        return ("tick" if self.control else "operate", "clock", "hold")
+        return ("tick", "clock", "hold") if self.control else ("operate", "idle", "clock", "hold")
 
 
 def block(logic: float, flops: int) -> Gates:
@@ -62,6 +62,9 @@ def block(logic: float, flops: int) -> Gates:
 
 
 _BOTH = ("read", "write")
+_FROM_0 = ("logic", "flops", "shift")
+"""Attributes that may be 0; all others are widths or numbers of something."""
+_MOST = 10**12
 
 COMPONENTS: dict[str, Component] = {
     "multiplier": Component("signed multiplier of a × b bits", arithmetic.multiplier, "multiplier"),
@@ -140,29 +143,45 @@ def price_of(part: Part, prices: Prices) -> Price:
 
     """
     component = check_part(part)
-    attributes: Mapping[str, Any] = part.attributes
-    try:
-        if part.component == "dram":
-            return external_price(prices)
-        if part.component == "sram":
-            ports = str(attributes.get("ports", "1RW"))
-            return memory_price(_whole(attributes["words"]), _whole(attributes["bits"]), ports, prices)
-        if part.component == "register_file":
-            return flip_flops(_whole(attributes["words"]), _whole(attributes["bits"]), "1RW", prices)
-        if part.component == "rom":
-            return memory_price(_whole(attributes["words"]), _whole(attributes["bits"]), "ROM", prices)
-        assert component.size is not None
-        return _logic_price(part, component, component.size(**attributes), prices)
-    except KeyError as error:
-        raise RunError(f"{part.name}: attribute {error.args[0]!r} of {part.component} is missing") from None
-    except (TypeError, ValueError) as error:
-        raise RunError(f"{part.name}: {part.component}: {error}") from None
+    attributes = _attributes(part, component)
+    if part.component == "dram":
+        return external_price(prices)
+    if part.component == "sram":
+        return memory_price(attributes["words"], attributes["bits"], attributes.get("ports", "1RW"), prices)
+    if part.component == "register_file":
+        return flip_flops(attributes["words"], attributes["bits"], "1RW", prices)
+    if part.component == "rom":
+        return memory_price(attributes["words"], attributes["bits"], "ROM", prices)
+    assert component.size is not None
+    return _logic_price(part, component, component.size(**attributes), prices)
 
 
-def _whole(size: Any) -> int:
-    if int(size) != size:
-        raise ValueError(f"{size!r} is no whole number")
-    return int(size)
+def _attributes(part: Part, component: Component) -> dict[str, Any]:
+    """Return the attributes of a part, each a number, truth value or text as its component takes it."""
+    parameters = inspect.signature(component.size).parameters if component.size else {}
+    found: dict[str, Any] = {}
+    for name in component.names:
+        parameter = parameters.get(name)
+        if name in part.attributes:
+            kind = parameter.annotation if parameter else "str" if name == "ports" else "int"
+            found[name] = _attribute(part, name, kind)
+        elif name != "ports" and (parameter is None or parameter.default is parameter.empty):
+            raise RunError(f"{part.name}: attribute {name!r} of {part.component} is missing")
+    return found
+
+
+def _attribute(part: Part, name: str, kind: str) -> int | float | str:
+    value, least, whole = part.attributes[name], 0 if name in _FROM_0 else 1, kind == "int"
+    where = f"{part.name}: {part.component}: {name} {value!r}"
+    if kind == "str":
+        return str(value)
+    if kind == "bool":
+        if not isinstance(value, bool):
+            raise RunError(f"{where} is neither true nor false")
+        return value
+    if isinstance(value, bool | str) or not least <= value <= _MOST or (whole and value != int(value)):
+        raise RunError(f"{where} is no {'whole ' * whole}number from {least} to {_MOST:,}")
+    return int(value) if whole else value
 
 
 def _logic_price(part: Part, component: Component, gates: Gates, prices: Prices) -> Price:
@@ -173,6 +192,7 @@ def _logic_price(part: Part, component: Component, gates: Gates, prices: Prices)
         actions["tick"] = prices.tick(gates.logic)
     elif gates.logic:
         actions["operate"] = prices.operation(gates.logic, component.kind, configured=component.configured)
+        actions["idle"] = prices.idle(actions["operate"])
     if gates.flops:
         actions["clock"] = prices.clock(gates.flops)
         actions["hold"] = prices.clock(gates.flops, enabled=False)

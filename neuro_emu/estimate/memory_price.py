@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 
 from neuro_emu.errors import RunError
 from neuro_emu.estimate.band import Band, between
@@ -11,21 +10,13 @@ from neuro_emu.estimate.components.storage import multiplexer, register
 from neuro_emu.estimate.gates import Gates
 from neuro_emu.estimate.parts import Part
 from neuro_emu.estimate.price import Factor, Figure, Price, Prices
-from neuro_emu.estimate.sram import SramFit, load_fits, mux_gates
-from neuro_emu.estimate.technology import SramRoute
+from neuro_emu.estimate.sram import mux_gates
+from neuro_emu.estimate.technology import SramRoute, memory_fits
 
-SMALL = 256
+SMALL = 64
 """Memories of fewer bits are arrays of flip-flops: there they are about as small as the smallest macro."""
 
-SMALLEST = (64, 8)
-"""Words and bits of the smallest macro: smaller memories take one of these. The fits know no smaller ones."""
-
 PORTS = {"1RW": 1, "1R1W": 2, "ROM": 1}
-
-
-@cache
-def _fits() -> dict[str, SramFit]:
-    return load_fits()
 
 
 def memory_price(words: int, bits: int, ports: str, prices: Prices) -> Price:
@@ -106,27 +97,29 @@ def is_small(part: Part) -> bool:
 
 def _figure(prices: Prices, quantity: str, shape: tuple[int, int, int]) -> Figure:
     """Return pJ, µm² or nW of one macro: the geometric mean of the routes, each uncertain by a spread."""
-    sram, (words, bits, ports) = prices.technology.sram, shape
-    shape = (max(words, SMALLEST[0]), max(bits, SMALLEST[1]), ports)
+    sram = prices.technology.sram
     spread = {"area": sram.area_spread, "leakage": sram.leakage_spread}.get(quantity, sram.energy_spread)
     routes, told = [], []
     for route in sram.routes:
-        value = _route(route, quantity, shape)
+        value, name = _route(route, quantity, shape)
         routes.append(Band(value / spread, value, value * spread))
-        told.append(f"{value:.6g} {route.fit}")
+        told.append(f"{value:.6g} {name}")
     band = between(*routes)
     return Figure(band, told[0] if len(told) == 1 else f"geometric mean of ({', '.join(told)})")
 
 
-def _route(route: SramRoute, quantity: str, shape: tuple[int, int, int]) -> float:
-    fits = _fits()
-    if route.fit not in fits:
-        raise RunError(f"no memory fit {route.fit!r}: {', '.join(fits)}")
+def _route(route: SramRoute, quantity: str, shape: tuple[int, int, int]) -> tuple[float, str]:
+    """Return pJ, µm² or nW of a macro by one route, and what to call it: the fit and the macro that it was asked for.
+
+    No macro is smaller, in words or in bits, than the smallest that the fit knows: a smaller memory takes that one.
+    """
+    fit, (words, bits, ports) = memory_fits()[route.fit], shape
+    words, bits = max(words, fit.words[0]), max(bits, fit.bits[0])
     scale = {"read": route.energy, "write": route.energy, "area": route.area, "leakage": route.leakage}[quantity]
-    value: float = getattr(fits[route.fit], quantity)(*shape) * scale
+    value: float = getattr(fit, quantity)(words, bits, ports) * scale
     if not (value > 0 and math.isfinite(value)):
-        raise RunError(f"{route.fit}: {quantity} of {shape[0]} × {shape[1]} is {value:g}")
-    return value
+        raise RunError(f"{route.fit}: {quantity} of {words} × {bits} is {value:g}")
+    return value, f"{route.fit}[{words}x{bits}{'' if ports == 1 else ':1R1W'}]"
 
 
 def _as_rom(prices: Prices, area: Figure, actions: dict[str, Figure]) -> tuple[Figure, dict[str, Figure]]:

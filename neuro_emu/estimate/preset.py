@@ -6,13 +6,15 @@ never is the figure it is checked against.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from neuro_emu.config.nodes import suggest
 from neuro_emu.config.typed import FieldError, load
 from neuro_emu.errors import RunError
-from neuro_emu.estimate.band import Band
+from neuro_emu.estimate.band import Band, total
 from neuro_emu.estimate.cost import Cost, WorkloadCost, cost_of
 from neuro_emu.estimate.parts import Design, Part, Use, Workload
 from neuro_emu.estimate.price import Prices
@@ -51,6 +53,23 @@ class Known:
             self.value if self.high is None else self.high,
         )
 
+    def check_exact(self, name: str) -> None:
+        """Refuse a range, and 0, where the estimate takes one number.
+
+        Args:
+            name: of the field that this is the value of.
+
+        Raises:
+            FieldError: with the field.
+
+        """
+        for end in ("low", "high"):
+            if getattr(self, end) is not None:
+                message = f"a range of {name}: the estimate takes one number"
+                raise FieldError(f"{name}.{end}", message, "say the range in `why`")
+        if self.value <= 0:
+            raise FieldError(f"{name}.value", f"{name} is {self.value:g}", "write a number above 0")
+
 
 @dataclass(frozen=True)
 class PartLine:
@@ -58,7 +77,7 @@ class PartLine:
 
     name: str = field(metadata={"help": "what it is called"})
     component: str = field(metadata={"help": "see `neuro-emu technologies --components`"})
-    attributes: dict[str, int | float | str] = field(metadata={"help": "of one instance"})
+    attributes: dict[str, int | float | bool | str] = field(metadata={"help": "of one instance"})
     status: Status = field(metadata=_STATUS)
     why: str = field(metadata=_WHY)
     count: int = field(default=1, metadata={"help": "instances", "min": 1})
@@ -84,6 +103,21 @@ class WorkloadLine:
     uses: tuple[UseLine, ...] = field(metadata={"help": "actions"})
     includes: str | None = field(default=None, metadata={"help": "a workload whose uses happen too"})
 
+    def __post_init__(self) -> None:
+        self.cycles.check_exact("cycles")
+
+
+UNITS = {
+    "energy": ("pJ", "nJ", "uJ"),
+    "dynamic energy": ("pJ", "nJ", "uJ"),
+    "power": ("uW", "mW"),
+    "latency": ("us",),
+    "area": ("um2", "mm2"),
+    "energy overhead": ("%",),
+    "area overhead": ("%",),
+}
+"""Units that a figure of a quantity can be in."""
+
 
 @dataclass(frozen=True)
 class PublishedFigure:
@@ -104,6 +138,13 @@ class PublishedFigure:
     )
 
     def __post_init__(self) -> None:
+        if self.unit not in UNITS[self.quantity]:
+            units = " or ".join(UNITS[self.quantity])
+            raise FieldError("unit", f"{self.unit} is no unit of {self.quantity}", f"write {units}")
+        if self.value == 0:
+            raise FieldError("value", "0 as a published figure", "write null where nothing is published")
+        if len(set(self.parts)) < len(self.parts):
+            raise FieldError("parts", f"{_twice(self.parts)!r} a second time", "a part counts once")
         if self.bar and (self.value is None or (self.bar == "4 points") != (self.unit == "%")):
             raise FieldError("bar", f"bar {self.bar!r} for {self.value} {self.unit}", "points are for percentages")
 
@@ -123,6 +164,39 @@ class Preset:
     figures: tuple[PublishedFigure, ...] = field(metadata={"help": "what is published"})
     limits: tuple[str, ...] = field(default=(), metadata={"help": "what is left out"})
 
+    def __post_init__(self) -> None:
+        self.voltage.check_exact("voltage")
+        self.clock_mhz.check_exact("clock_mhz")
+        for key, names in (
+            ("parts", [part.name for part in self.parts]),
+            ("workloads", [workload.name for workload in self.workloads]),
+        ):
+            if (name := _twice(names)) is not None:
+                second = names.index(name, names.index(name) + 1)
+                raise FieldError(f"{key}.{second}.name", f"{name!r} a second time", "give each a name of its own")
+        self._check_includes()
+        parts = {part.name for part in self.parts}
+        for n, figure in enumerate(self.figures):
+            if figure.quantity == "area overhead" and (not figure.parts or parts == set(figure.parts)):
+                raise FieldError(
+                    f"figures.{n}.parts", "an area overhead of all parts is over nothing", "name the parts that add it"
+                )
+
+    def _check_includes(self) -> None:
+        known = {line.name: line for line in self.workloads}
+        for n, line in enumerate(self.workloads):
+            if line.includes is None:
+                continue
+            place = f"workloads.{n}.includes"
+            if line.includes not in known:
+                message = f"{line.name} includes {line.includes!r}, which is no workload"
+                raise FieldError(place, message, suggest(line.includes, known, "workloads"))
+            if line.includes == line.name:
+                raise FieldError(place, f"{line.name} includes itself", "leave it out")
+            if known[line.includes].includes is not None:
+                message = f"{line.name} includes {line.includes}, which itself includes another"
+                raise FieldError(place, message, "name its uses here, or include the other")
+
     def design(self) -> Design:
         """Return parts and workloads as the estimate takes them."""
         parts = tuple(
@@ -134,8 +208,6 @@ class Preset:
         for line in self.workloads:
             uses = [_use(use) for use in line.uses]
             if line.includes is not None:
-                if line.includes not in known:
-                    raise RunError(f"{self.name}: {line.name} includes {line.includes!r}, which is no workload")
                 uses = [_use(use) for use in known[line.includes].uses] + uses
             workloads.append(Workload(line.name, line.cycles.value, tuple(uses), line.cycles.why))
         return Design(self.name, parts, tuple(workloads), self.limits)
@@ -144,6 +216,16 @@ class Preset:
         """Return what the chip costs by the tables."""
         prices = Prices(find_technology(self.technology), self.voltage.value)
         return cost_of(self.design(), prices, self.clock_mhz.value)
+
+
+def _twice(names: Iterable[str]) -> str | None:
+    """Return the first name that comes a second time."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 def _use(line: UseLine) -> Use:
@@ -191,14 +273,14 @@ def _area(cost: Cost, figure: PublishedFigure) -> Band:
         if name not in names:
             raise RunError(f"{figure.name}: {name!r} is no part of {cost.design.name}")
     wanted = [names[name] for name in figure.parts] or list(names.values())
-    areas = Band.exact(0.0)
-    for part in wanted:
-        areas += cost.area_of(part)
+    areas = total(map(cost.area_of, wanted))
     if figure.quantity == "area":
         return areas
-    rest = cost.area
-    ends = sorted((areas.low / (rest.low - areas.low), areas.high / (rest.high - areas.high)))
-    nominal = areas.nominal / (rest.nominal - areas.nominal)
+    rest = total(cost.area_of(part) for part in cost.design.parts if part not in wanted)
+    if not rest.low:
+        raise RunError(f"{figure.name}: parts that have no area are left, nothing to compare with")
+    ends = sorted((areas.low / rest.low, areas.high / rest.high))
+    nominal = areas.nominal / rest.nominal
     return Band(min(ends[0], nominal), nominal, max(ends[1], nominal))
 
 

@@ -136,9 +136,13 @@ class Prices:
         factors = [Factor("gates", Band.exact(logic)), self.constant("gate_energy"), self.constant("gate_count")]
         if configured:
             share = switching(kind, in_registers=True) / switching(kind)
-            factors.append(Factor("in use", Band.exact(share)))
+            factors.append(Factor("in use", Band(share, share, 1.0)))
         factors += [Factor("glitches", Band(*glitch(kind))), self.constant("wires"), operands, self.supply]
         return Figure.product(factors)
+
+    def idle(self, figure: Figure) -> Figure:
+        """Energy in fJ of logic whose operands move while its result is not wanted, from that of an operation."""
+        return Figure.product([Factor("fJ operate", figure.band), self.constant("idle_logic")])
 
     def tick(self, logic: float) -> Figure:
         """Energy in fJ of control logic in one cycle."""

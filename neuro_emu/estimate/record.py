@@ -9,7 +9,8 @@ from neuro_emu.estimate.activity_factors import GLITCH
 from neuro_emu.estimate.band import Band
 from neuro_emu.estimate.cost import Cost, WorkloadCost
 from neuro_emu.estimate.parts import Part
-from neuro_emu.estimate.technology import CONSTANTS, Technology
+from neuro_emu.estimate.sram import SramFit
+from neuro_emu.estimate.technology import CONSTANTS, Technology, memory_fits
 
 SCHEMA = 1
 Record = dict[str, Any]
@@ -57,6 +58,7 @@ def sram_record(technology: Technology) -> Record:
     return {
         "routes": [
             {"fit": r.fit, "energy": r.energy, "area": r.area, "leakage": r.leakage, "source": r.source}
+            | _fit(memory_fits()[r.fit])
             for r in sram.routes
         ],
         "energy_spread": sram.energy_spread,
@@ -65,6 +67,24 @@ def sram_record(technology: Technology) -> Record:
         "widest": sram.widest,
         "deepest": sram.deepest,
         "why": sram.why,
+    }
+
+
+def _fit(fit: SramFit) -> Record:
+    """Return what a fit is: coefficients of its terms (w bits, d words), and factors of memories with two ports."""
+    curves = {"read_pj": fit.read_pj, "write_pj": fit.write_pj, "area_um2": fit.area_um2, "leak_nw": fit.leak_nw}
+    return {
+        "kind": fit.kind,
+        "node_nm": fit.node_nm,
+        "voltage": fit.voltage,
+        "terms": {
+            name: {term: value for term, value in curve.coefficients.items() if value} for name, curve in curves.items()
+        },
+        "rms_percent": {name: curve.rms for name, curve in curves.items()},
+        "two_ports": {
+            name: getattr(fit.two_port, key).nominal
+            for name, key in (("read_pj", "read"), ("write_pj", "write"), ("area_um2", "area"), ("leak_nw", "leak"))
+        },
     }
 
 
@@ -156,7 +176,7 @@ def _learning(cost: Cost, without: Cost) -> Record:
     return {
         "area": _over(cost.area, without.area),
         "leakage": _over(cost.leakage, without.leakage),
-        "memory_bits": {"with": bits, "without": plain_bits, "percent": _percent(bits / plain_bits)},
+        "memory_bits": {"with": bits, "without": plain_bits, "percent": _percent(bits, plain_bits)},
         "training_energy_over_inference": _over(training.energy, inference.energy),
         "training_power_over_inference": _over(training.power, inference.power),
         "training_energy": _over(training.energy, plain.energy),
@@ -165,7 +185,7 @@ def _learning(cost: Cost, without: Cost) -> Record:
         "cycles": {
             "with": _short(training.workload.cycles),
             "without": _short(plain.workload.cycles),
-            "percent": _percent(training.workload.cycles / plain.workload.cycles),
+            "percent": _percent(training.workload.cycles, plain.workload.cycles),
         },
         "without": {
             "area_um2": without.area.as_dict(),
@@ -177,21 +197,20 @@ def _learning(cost: Cost, without: Cost) -> Record:
 
 
 def _over(with_it: Band, without: Band) -> Record:
-    """Return how much larger the first is, in per cent: nominal, and at both ends of the constants."""
-    ratios = [a / b for a, b in zip(_ends(with_it), _ends(without), strict=True)]
-    return {
-        "percent": _percent(ratios[1]),
-        "low": _percent(min(ratios)),
-        "high": _percent(max(ratios)),
-    }
+    """Return how much larger the first is, in per cent: nominal, and at both ends of the constants; None: over 0."""
+    ends = [_percent(a, b) for a, b in zip(_ends(with_it), _ends(without), strict=True)]
+    known = [end for end in ends if end is not None]
+    if len(known) != len(ends):
+        return {"percent": None, "low": None, "high": None}
+    return {"percent": ends[1], "low": min(known), "high": max(known)}
 
 
 def _ends(band: Band) -> tuple[float, float, float]:
     return band.low, band.nominal, band.high
 
 
-def _percent(ratio: float) -> float:
-    return _short(100 * (ratio - 1))
+def _percent(with_it: float, without: float) -> float | None:
+    return _short(100 * (with_it / without - 1)) if without else None
 
 
 def _short(value: float) -> float:

@@ -17,6 +17,7 @@ from neuro_emu.config.nodes import suggest
 from neuro_emu.config.typed import FieldError, load, load_text
 from neuro_emu.errors import RunError
 from neuro_emu.estimate.band import Band
+from neuro_emu.estimate.sram import SramFit, load_fits
 from neuro_emu.estimate.units import UnitError, factor
 
 FOLDER = Path(__file__).parent / "technologies"
@@ -27,7 +28,7 @@ NAMES = ("ihp130", "sky130", "gf180", "n65", "n45", "n40", "n28", "n22", "asap7"
 
 CONSTANTS = {
     "voltage": ("V", "nominal supply; low and high: where energies may be scaled to by the square of the voltage"),
-    "gate_area": ("um2/gate", "area of one gate equivalent, a two-input NAND, before placement"),
+    "gate_area": ("um2/gate", "area of one gate of the formulas (components/), before placement"),
     "gate_energy": ("fJ/gate", "switching energy of an operation on random operands, without glitches and wires"),
     "gate_leakage": ("nW/gate", "leakage of one gate equivalent at the nominal voltage"),
     "flop_gates": ("1", "area and leakage of a flip-flop with reset in gate equivalents"),
@@ -39,6 +40,7 @@ CONSTANTS = {
         "clock energy that a register with an enable takes while it is not enabled, of that while it is",
     ),
     "control": ("1", "share of its gates that control logic switches in a cycle, of that on random operands"),
+    "idle_logic": ("1", "energy of logic whose operands move while its result is not wanted, of an operation"),
     "operands": ("1", "energy of an operation on typical operands over that on random ones"),
     "gate_count": ("1", "gates of a finished netlist over those of the formulas"),
     "utilisation": ("1", "area of standard cells over the area they are placed in"),
@@ -48,6 +50,12 @@ CONSTANTS = {
     "dram_energy": ("pJ/bit", "energy of a bit to or from external memory"),
 }
 """Constants that every technology has: unit and meaning."""
+
+
+@cache
+def memory_fits() -> dict[str, SramFit]:
+    """Return the fits of memory macros that come with the tool."""
+    return load_fits()
 
 
 @dataclass(frozen=True)
@@ -62,8 +70,10 @@ class Constant:
         metadata={"help": "where such a number comes from"}
     )
     source: str = field(metadata={"help": "where it can be looked up; for what is assumed, the reason"})
-    node_nm: float | None = field(default=None, metadata={"help": "node it was measured at, if not the technology's"})
-    at_voltage: float | None = field(default=None, metadata={"help": "supply it was measured at in V"})
+    node_nm: float | None = field(
+        default=None, metadata={"help": "node it was measured at, if not the technology's", "min": 1.0}
+    )
+    at_voltage: float | None = field(default=None, metadata={"help": "supply it was measured at in V", "min": 0.1})
 
     def __post_init__(self) -> None:
         if not (0 < self.low <= self.value <= self.high):
@@ -93,6 +103,11 @@ class SramRoute:
     energy: float = field(default=1.0, metadata={"help": "energies of the fit are multiplied by this", "min": 1e-6})
     area: float = field(default=1.0, metadata={"help": "areas of the fit are multiplied by this", "min": 1e-6})
     leakage: float = field(default=1.0, metadata={"help": "leakages of the fit are multiplied by this", "min": 1e-6})
+
+    def __post_init__(self) -> None:
+        known = memory_fits()
+        if self.fit not in known:
+            raise FieldError("fit", f"no memory fit {self.fit!r}", suggest(self.fit, known, "fits"))
 
 
 @dataclass(frozen=True)
@@ -129,6 +144,17 @@ class Technology:
         missing = [name for name in CONSTANTS if name not in self.constants]
         if missing:
             raise FieldError("constants", f"constant {missing[0]!r} is not set", CONSTANTS[missing[0]][1])
+        for name, constant in self.constants.items():
+            at = constant.at_voltage
+            if (
+                at is not None
+                and CONSTANTS[name][0].startswith(("fJ", "nW"))
+                and abs(at / self.nominal_voltage - 1) > 0.02
+            ):
+                raise RunError(
+                    f"{self.name}: {name} was measured at {at:g} V, the nominal supply is {self.nominal_voltage:g} V:"
+                    " bring it there (energies by the square of the voltage) and say so in its source"
+                )
 
     def band(self, name: str) -> Band:
         """Return a constant in the unit of :data:`CONSTANTS`."""
@@ -173,7 +199,7 @@ class _Written:
 
     name: str
     title: str
-    node_nm: float
+    node_nm: float = field(metadata={"min": 1.0})
     constants: dict[str, Constant]
     sram: Sram
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Int64 = NDArray[np.int64]
+
+MOST = 1 << 53
+"""No counter of a record is larger: sums of so many stay exact."""
+
+_SHOWN = 40
 
 
 class Phase(IntEnum):
@@ -60,6 +66,20 @@ class Port(IntEnum):
     VELOCITY_WRITE = 5
 
 
+def whole_count(value: Any, name: str) -> int:
+    """Return a counter as read from a file.
+
+    Raises:
+        ValueError: with its name, if it is no whole number from 0 to :data:`MOST`.
+
+    """
+    if type(value) is not int or not 0 <= value <= MOST:
+        shown = f"{value!r}"
+        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+        raise ValueError(f"{name}: {shown} is no count: a whole number from 0 to {MOST}")
+    return value
+
+
 class Counts:
     """Counters of one chip.
 
@@ -105,22 +125,52 @@ class Counts:
         return lines
 
     @classmethod
-    def from_dict(cls, record: dict[str, list[dict[str, int | list[int]]]], banks: int) -> Counts:
+    def from_dict(cls, record: Any, layers: int, banks: int) -> Counts:
         """Return the counts that :meth:`as_dict` made a record of.
 
+        Args:
+            record: as read from a file, whatever it is.
+            layers: layers of the chip.
+            banks: banks of its weight memories.
+
         Raises:
-            KeyError: if the record names a phase, component or port that does not exist.
+            ValueError: with what is wrong, if the record is not that of such a chip.
 
         """
-        counts = cls(max((len(layers) for layers in record.values()), default=0), banks)
-        for phase, layers in record.items():
-            for k, entry in enumerate(layers):
-                for name, count in entry.items():
-                    if isinstance(count, list):
-                        counts.banked[Phase[phase.upper()], k, Port[name.upper()]] = count
-                    else:
-                        counts.events[Phase[phase.upper()], k, Component[name.upper()]] = count
+        phases = {phase.name.lower(): phase for phase in Phase}
+        if not isinstance(record, dict):
+            raise ValueError("counts are not a mapping of phases")
+        if missing := [name for name, phase in phases.items() if name not in record and phase is not Phase.FEEDBACK]:
+            raise ValueError(f"phase {missing[0]!r} is missing in the counts")
+        counts = cls(layers, banks)
+        for name, entries in record.items():
+            if name not in phases:
+                raise ValueError(f"{name!r} is no phase: {', '.join(phases)}")
+            if not isinstance(entries, list) or len(entries) != layers:
+                found = f"{len(entries)}" if isinstance(entries, list) else "no list"
+                raise ValueError(f"layers of phase {name!r}: {found}, where the chip has {layers}")
+            for k, entry in enumerate(entries):
+                counts._fill(phases[name], k, entry)
         return counts
+
+    def _fill(self, phase: Phase, layer: int, entry: Any) -> None:
+        """Take the counters of one layer in one phase from a record."""
+        where, banks = f"phase {phase.name.lower()!r}, layer {layer}", self.banked.shape[3]
+        components = {c.name.lower(): c for c in Component}
+        ports = {port.name.lower(): port for port in Port}
+        if not isinstance(entry, dict):
+            raise ValueError(f"{where}: no mapping of counters")
+        for name, count in entry.items():
+            if name in components:
+                self.events[phase, layer, components[name]] = whole_count(count, f"{where}: {name}")
+            elif name in ports:
+                if not isinstance(count, list) or len(count) != banks:
+                    found = f"{len(count)} counters" if isinstance(count, list) else "no list"
+                    raise ValueError(f"{where}: {name}: {found}, where the chip has {banks} banks")
+                for bank, one in enumerate(count):
+                    self.banked[phase, layer, ports[name], bank] = whole_count(one, f"{where}: {name}, bank {bank}")
+            else:
+                raise ValueError(f"{where}: {name!r} is no counter")
 
     def as_dict(self) -> dict[str, list[dict[str, int | list[int]]]]:
         """Phase → one mapping a layer, zero counters left out; banked ports as lists by bank.

@@ -132,7 +132,10 @@ def _figures(record: Record) -> list[str]:
         lines += _row("latency", [_time(one["latency_us"]) for one in works])
         lines += _row("cycles", [f"{exact(one['cycles']):>18}{'':14}" if one["cycles"] else "" for one in works])
     left, right = _cell(record["area_um2"], AREA), _cell(record["leakage_uw"], POWER)
-    return [*lines, f"{'area':{_LABEL}}{left}   {'leakage':12}{right}".rstrip()]
+    told = [f"{'area':{_LABEL}}{left}   {'leakage':12}{right}".rstrip()]
+    if not left.strip() or not right.strip():
+        told = [*_row("area", [left]), *_row("leakage", [right])]
+    return [*lines, *told]
 
 
 def _time(us: float) -> str:
@@ -203,10 +206,10 @@ def _biggest(record: Record, rows: int) -> list[str]:
     areas = _area_rows(record, rows)
     detailed = _detailed(record)
     if detailed is None or not detailed[1]["energy_pj"]["nominal"]:
-        return ["", "area by part", *areas]
+        return ["", "area by part", *areas] if areas else []
     name, one = detailed
     title = clipped(_TITLES.get(name, name), 24)
-    lines = ["", f"{f'energy of {title}: phase, layer, part':{_LEFT + 4}}area by part"]
+    lines = ["", f"{f'energy of {title}: phase, layer, part':{_LEFT + 4}}{'area by part' if areas else ''}".rstrip()]
     pairs = zip_longest(_energy_rows(one, rows), areas, fillvalue="")
     lines += [f"{left:{_LEFT}}    {right}".rstrip() for left, right in pairs]
     whole = one["energy_pj"]["nominal"]

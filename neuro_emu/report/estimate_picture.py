@@ -21,7 +21,14 @@ _NAMES = {
         *("gradients[", "velocities[", "classifier_", "feedback_"),
     ),
     "lanes: multiply, accumulate": (
-        *("lane multiplier", "lane operand select", "lane accumulate", "lane registers", "adder tree"),
+        *(
+            "lane multiplier",
+            "lane operand select",
+            "lane accumulate",
+            "lane operands",
+            "lane accumulator",
+            "adder tree",
+        ),
         *("multiply", "accumulate"),
     ),
     "lanes: learning": ("lane ", "updates", "neuron update", "synapse updates"),
@@ -76,7 +83,8 @@ def estimate_picture(record: Record) -> str:
     parts = [_frame(record, width, height)]
     if works:
         parts += _energy_panel(works, energies, base)
-    parts += _area_panel(record, areas, base)
+    if areas:
+        parts += _area_panel(record, areas, base)
     parts += _group_legend(present, {**energies, "area": areas}, base + 60)
     parts += _phase_legend(works, _X + 320 + _COLUMN * (len(works) + 1), base + 60)
     return "\n".join([*parts, "</svg>"]) + "\n"

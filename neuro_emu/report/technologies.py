@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,6 +60,12 @@ def constant_lines(constants: Mapping[str, Record]) -> list[str]:
     return lines
 
 
+def _plain(value: float) -> str:
+    """Return a coefficient in five significant digits without exponent."""
+    places = max(0, 4 - math.floor(math.log10(value)))
+    return f"{value:.{places}f}".rstrip("0").rstrip(".") if places else f"{value:.0f}"
+
+
 def glitch_lines(glitches: Record) -> list[str]:
     """Return the factors of glitches by kind of logic."""
     return [f"  {name:18}{one['value']:g} ({one['low']:g} to {one['high']:g})" for name, one in glitches.items()]
@@ -71,9 +78,13 @@ def route_lines(sram: Record) -> list[str]:
         scaled = ", ".join(f"{name} × {exact(one[name])}" for name in ("energy", "area", "leakage"))
         lines += textwrap.wrap(f"{one['fit']:18}{scaled}", _COLUMNS, initial_indent="  ", subsequent_indent=" " * 20)
         lines += textwrap.wrap(one["source"], _COLUMNS, initial_indent=" " * 22, subsequent_indent=" " * 22)
+        for name, terms in one["terms"].items():
+            told = " + ".join(f"{_plain(value)} {term}" for term, value in terms.items())
+            told += f"; two ports × {exact(one['two_ports'][name])}"
+            lines += textwrap.wrap(f"{name} = {told}", _COLUMNS, initial_indent=" " * 22, subsequent_indent=" " * 26)
     spreads = ", ".join(f"{name} ×/÷ {exact(sram[f'{name}_spread'])}" for name in ("energy", "area", "leakage"))
     largest = f"macros of at most {sram['deepest']:,} × {sram['widest']} bit"
-    told = f"{'uncertain by':18}{spreads}; {largest}"
+    told = f"{'uncertain by':18}{spreads}; {largest}; terms: w bits and d words of a macro"
     lines += textwrap.wrap(told, _COLUMNS, initial_indent="  ", subsequent_indent=" " * 20)
     lines += textwrap.wrap(sram["why"], _COLUMNS, initial_indent=" " * 22, subsequent_indent=" " * 22)
     return lines

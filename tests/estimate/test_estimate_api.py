@@ -59,11 +59,12 @@ def test_a_run_writes_the_estimate_of_its_own_counts(finished):
 def test_counts_come_back_from_their_record(finished):
     metrics = json.loads((finished / "metrics.json").read_text())
     chip = experiment().chip
-    counts = Counts.from_dict(metrics["training"]["counts"], chip.design.weight_banks)
+    counts = Counts.from_dict(metrics["training"]["counts"], 2, chip.design.weight_banks)
     assert counts.as_dict() == metrics["training"]["counts"]
     assert counts.cycles == metrics["training"]["cycles"]
-    with pytest.raises(KeyError):
-        Counts.from_dict({"forward": [{"sleep": 3}]}, 2)
+    damaged = dict(metrics["training"]["counts"], forward=[{"sleep": 3}, {}])
+    with pytest.raises(ValueError, match="phase 'forward', layer 0: 'sleep' is no counter"):
+        Counts.from_dict(damaged, 2, chip.design.weight_banks)
 
 
 def test_skipping_zeros_saves_energy_and_time():
@@ -143,7 +144,7 @@ def test_settings_win_over_the_section(tmp_path):
 def test_constants_of_ones_own(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text(
-        "constants:\n  gate_energy: {value: 6.6, low: 6, high: 8, unit: fJ/gate, kind: assumed, source: a test}\n"
+        "constants:\n  gate_energy: {value: 5.9, low: 5.4, high: 7.2, unit: fJ/gate, kind: assumed, source: a test}\n"
     )
     path = write(tmp_path)
     before, after = estimate(path), estimate(path, settings=Settings(constants=(mine,)))

@@ -107,15 +107,15 @@ def test_duplicate_keys_are_refused_with_the_place(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("low: 3.0, high: 4.0", "low: 3.5, high: 4.0", "3.5 / 3.3 / 4 is no range of a positive number"),
-        ("low: 3.0, high: 4.0", "low: 0, high: 4.0", "0 / 3.3 / 4 is no range of a positive number"),
-        ("value: 3.3, low: 3.0", "value: -3.3, low: -4", "is no range of a positive number"),
-        ("low: 3.0, high: 4.0", "low: 3.0, high: .inf", ".inf is not a finite number"),
+        ("low: 2.7, high: 3.6", "low: 3.5, high: 3.6", "3.5 / 2.95 / 3.6 is no range of a positive number"),
+        ("low: 2.7, high: 3.6", "low: 0, high: 3.6", "0 / 2.95 / 3.6 is no range of a positive number"),
+        ("value: 2.95, low: 2.7", "value: -2.95, low: -4", "is no range of a positive number"),
+        ("low: 2.7, high: 3.6", "low: 2.7, high: .inf", ".inf is not a finite number"),
         ("unit: fJ/gate", "unit: fJ/bit", "fJ/bit is not a unit of what is wanted: write it in fJ/gate"),
         ("unit: fJ/gate", "unit: furlong", "'furlong' is not a unit"),
         ("kind: gate level, at_voltage", "kind: guess, at_voltage", "the string 'guess' is not one of the choices"),
-        ("value: 3.3, low", "value: 3.3e, low", "expected a number"),
-        ("value: 3.3, low: 3.0", "low: 3.0", "missing key 'value'"),
+        ("value: 2.95, low", "value: 2.95e, low", "expected a number"),
+        ("value: 2.95, low: 2.7", "low: 2.7", "missing key 'value'"),
     ],
 )
 def test_what_is_wrong_is_pointed_at(tmp_path, old, new, complaint):

@@ -335,7 +335,7 @@ def test_technologies():
     assert max(map(len, text.splitlines())) <= 100
     flat = " ".join(text.split())
     assert all(constant["source"] in flat and constant["kind"] in flat for constant in constants.values())
-    assert "gate_area 0.492 (0.4207 to 0.614) µm²/gate, interpolated" in flat
+    assert "gate_area 0.4706 (0.3894 to 0.614) µm²/gate, interpolated" in flat
 
 
 def test_components():

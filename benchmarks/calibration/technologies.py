@@ -161,7 +161,7 @@ def technology(name: str) -> str:
         f'brought to {node:g} nm and the voltage above"}}\n'
         f"    - {{fit: ihp130, energy: {energy:.4g}, area: {cell(node) / cell(130.0):.4g},\n"
         "       source: \"IHP's macros, energy as that of gates, area as that of memory cells: "
-        f'{cell(node):.3g} over 2.45 um2"}}\n'
+        f'{cell(node):.3g} over 2.45 um2; leakage of a bit as at 130 nm, as it is a choice of threshold"}}\n'
     )
     text += "  energy_spread: 1.3\n  area_spread: 1.25\n  leakage_spread: 10\n"
     text += (

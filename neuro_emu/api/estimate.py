@@ -41,6 +41,7 @@ class Settings:
         density: share of input codes that are not 0, by layer; None: the configuration's.
         tables: energies and areas of the user's own, by part.
         toggles: samples whose operands are looked at; 0: typical operands.
+        learning: share of the samples that hidden layers learn from, where an error gate stops them.
 
     """
 
@@ -51,6 +52,7 @@ class Settings:
     density: tuple[float, ...] | None = None
     tables: Tables | None = None
     toggles: int = 0
+    learning: float = 1.0
 
 
 @dataclass
@@ -79,6 +81,8 @@ def estimate(path: str | Path, overrides: Sequence[str] = (), settings: Settings
     if folder.is_dir():
         if settings is not None and settings.density is not None:
             raise RunError(f"{folder} is a run directory: its counts are counted, and take no density")
+        if settings and settings.learning != 1:
+            raise RunError(f"{folder}: a run's counts are counted: --learning is for configurations")
         experiment, training, inference = _counted_run(folder, overrides)
         return estimate_of(experiment, settings, training, inference, weights=folder / "weights.npz")
     return estimate_of(load(path, overrides), settings)
@@ -174,11 +178,15 @@ def _expected(experiment: Experiment, settings: Settings) -> tuple[Counted, Coun
         density = (first, 1.0)
     if any(not 0 <= share <= 1 for share in density):
         raise RunError(f"density {', '.join(f'{share:g}' for share in density)}: a share lies between 0 and 1")
-    training, inference, samples = expected_counts(experiment.chip, density)
+    if not 0 <= settings.learning <= 1:
+        raise RunError(f"hidden layers learn from {settings.learning:g} of the samples: a share lies between 0 and 1")
+    training, inference, samples = expected_counts(experiment.chip, density, settings.learning)
     shares = ", ".join(f"{share:.3g}" for share in density)
     about = f"counts to expect: share of inputs that are not 0, by layer: {shares}"
-    if experiment.chip.learning.error_gate is not None:
-        about += "; the error gate taken as open (a run counts when it is)"
+    if settings.learning != 1:
+        about += f"; hidden layers learn from {settings.learning:.3g} of the samples"
+    elif experiment.chip.learning.error_gate is not None:
+        about += "; the error gate taken as open (--learning SHARE; a run counts when it is)"
     return (training, samples), (inference, samples), about
 
 

@@ -26,6 +26,13 @@ def add_estimate(parser: argparse.ArgumentParser) -> None:
         help="share of input codes that are not 0, by layer (default: that of the data set)",
     )
     parser.add_argument(
+        "--learning",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="share of the samples that hidden layers learn from, with an error gate (default: 1)",
+    )
+    parser.add_argument(
         "--constants", action="append", default=[], metavar="FILE", help="constants of your own; may be repeated"
     )
     parser.add_argument(
@@ -95,6 +102,7 @@ def estimate(args: argparse.Namespace) -> int:
         _density(args.density),
         tables,
         args.toggles,
+        args.learning,
     )
     made = api.estimate(args.config, args.set, settings)
     if made.experiment and not args.json:

@@ -158,6 +158,20 @@ def test_constants_of_ones_own(tmp_path):
     assert after.record["constants"]["gate_energy"]["source"] == "a test"
 
 
+def test_a_share_of_the_samples_is_learned_from(tmp_path, capsys):
+    path = write(tmp_path, "dfa")
+    whole, tenth = (
+        estimate(path, settings=Settings(learning=share)).record["workloads"]["training"] for share in (1.0, 0.1)
+    )
+    assert tenth["energy_pj"]["nominal"] < whole["energy_pj"]["nominal"]
+    assert tenth["cycles"] < whole["cycles"]
+    assert "learn from 0.1 of the samples" in tenth["about"]
+    assert main(["estimate", str(path), "--learning", "1.5"]) == 2
+    assert "between 0 and 1" in capsys.readouterr().err
+    assert main(["estimate", str(tmp_path), "--learning", "0.5"]) == 2
+    assert "--learning is for configurations" in capsys.readouterr().err
+
+
 def test_the_float_twin_has_no_estimate(tmp_path):
     api.run(experiment(), tmp_path)
     assert (tmp_path / "estimate.json").exists()

@@ -10,6 +10,7 @@ ESTIMATE_TESTS = (
     "estimate/test_presets.py",
     "estimate/test_toggles.py",
     "estimate/test_charges.py",
+    "estimate/test_charges_chain.py",
 )
 HOMES = "estimate/chip_memories.py"
 PRICE, COST, MEMORY, USES = "estimate/price.py", "estimate/cost.py", "estimate/memory_price.py", "estimate/chip_uses.py"

@@ -81,6 +81,8 @@ def estimate(path: str | Path, overrides: Sequence[str] = (), settings: Settings
     if folder.is_dir():
         if settings is not None and settings.density is not None:
             raise RunError(f"{folder} is a run directory: its counts are counted, and take no density")
+        if any(text.startswith("estimate.density") for text in overrides):
+            raise RunError(f"{folder} is a run directory: its counts are counted, and take no density")
         if settings and settings.learning != 1:
             raise RunError(f"{folder}: a run's counts are counted: --learning is for configurations")
         experiment, training, inference = _counted_run(folder, overrides)

@@ -197,6 +197,3 @@ def _logic_price(part: Part, component: Component, gates: Gates, prices: Prices)
         actions["clock"] = prices.clock(gates.flops)
         actions["hold"] = prices.clock(gates.flops, enabled=False)
     return Price(prices.area(gates), prices.leakage(gates), actions, gates.logic, gates.flops)
-
-
-__all__ = ["COMPONENTS", "Component", "check_part", "price_of"]

@@ -96,13 +96,18 @@ def is_small(part: Part) -> bool:
 
 
 def _figure(prices: Prices, quantity: str, shape: tuple[int, int, int]) -> Figure:
-    """Return pJ, µm² or nW of one macro: the geometric mean of the routes, each uncertain by a spread."""
+    """Return pJ, µm² or nW of one macro: the geometric mean of the routes.
+
+    Each is as uncertain as other macros of its fit's technology are, and at least by the spread of this technology.
+    """
     sram = prices.technology.sram
     spread = {"area": sram.area_spread, "leakage": sram.leakage_spread}.get(quantity, sram.energy_spread)
     routes, told = [], []
     for route in sram.routes:
         value, name = _route(route, quantity, shape)
-        routes.append(Band(value / spread, value, value * spread))
+        fit = memory_fits()[route.fit]
+        own = {"area": fit.area_band, "leakage": Band.exact(1.0)}.get(quantity, fit.energy_band)
+        routes.append(Band(value * min(own.low, 1 / spread), value, value * max(own.high, spread)))
         told.append(f"{value:.6g} {name}")
     band = between(*routes)
     return Figure(band, told[0] if len(told) == 1 else f"geometric mean of ({', '.join(told)})")

@@ -81,6 +81,8 @@ def _fit(fit: SramFit) -> Record:
             name: {term: value for term, value in curve.coefficients.items() if value} for name, curve in curves.items()
         },
         "rms_percent": {name: curve.rms for name, curve in curves.items()},
+        "energy_band": fit.energy_band.as_dict(),
+        "area_band": fit.area_band.as_dict(),
         "two_ports": {
             name: getattr(fit.two_port, key).nominal
             for name, key in (("read_pj", "read"), ("write_pj", "write"), ("area_um2", "area"), ("leak_nw", "leak"))

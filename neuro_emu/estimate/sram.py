@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import yaml
@@ -106,55 +106,6 @@ class TwoPort:
     source: str
 
 
-class Split(NamedTuple):
-    """How a logical memory is cut into equal macros.
-
-    Attributes:
-        ways_wide: slices across the width; an access reaches all of them.
-        ways_deep: slices in depth; an access reaches one of them.
-        macro_words: words of a macro.
-        macro_bits: bits of a word of a macro.
-
-    """
-
-    ways_wide: int
-    ways_deep: int
-    macro_words: int
-    macro_bits: int
-
-    @property
-    def macros(self) -> int:
-        """Number of macros."""
-        return self.ways_wide * self.ways_deep
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A logical memory made of macros; without its read multiplexer, which is logic.
-
-    Attributes:
-        split: the macros.
-        read_pj: energy of a read, pJ.
-        write_pj: energy of a write, pJ.
-        area_um2: area of all macros, µm², before placement.
-        leak_nw: leakage of all macros, nW.
-        access_ns: access time of a macro, ns.
-        mux_gates: gate equivalents of the multiplexer that selects among the slices in depth.
-        covered: whether the macro is of a size that was fitted on. Expect more than the figures below that size: what a
-            small macro spends on its periphery is not in CACTI's results.
-
-    """
-
-    split: Split
-    read_pj: float
-    write_pj: float
-    area_um2: float
-    leak_nw: float
-    access_ns: float
-    mux_gates: float
-    covered: bool
-
-
 @dataclass(frozen=True)
 class SramFit:
     """Model of the SRAM macros of one technology.
@@ -222,30 +173,6 @@ class SramFit:
         """Return the access time, in ns."""
         return self._value("access", self.access_ns, (words, bits, ports))
 
-    def covers(self, words: int, bits: int) -> bool:
-        """Whether a macro lies in the range of words, bits and capacity that was fitted on."""
-        ranges = ((words, self.words), (bits, self.bits), (words * bits, self.capacity))
-        return all(low <= value <= high for value, (low, high) in ranges)
-
-    def split(self, words: int, bits: int) -> Split:
-        """Return the macros that a memory is made of: none wider or deeper than those fitted on."""
-        return split(words, bits, self.bits[1], self.words[1])
-
-    def memory(self, words: int, bits: int, ports: int = 1) -> Memory:
-        """Return what a logical memory of any size takes; slices in depth that an access does not reach take none."""
-        cut = self.split(words, bits)
-        macro = (cut.macro_words, cut.macro_bits, ports)
-        return Memory(
-            split=cut,
-            read_pj=cut.ways_wide * self.read(*macro),
-            write_pj=cut.ways_wide * self.write(*macro),
-            area_um2=cut.macros * self.area(*macro),
-            leak_nw=cut.macros * self.leakage(*macro),
-            access_ns=self.access(*macro),
-            mux_gates=mux_gates(cut.ways_deep, bits),
-            covered=self.covers(cut.macro_words, cut.macro_bits),
-        )
-
     def _value(self, name: str, curve: Curve, macro: tuple[int, int, int]) -> float:
         words, bits, ports = macro
         if words < 1 or bits < 1:
@@ -254,22 +181,6 @@ class SramFit:
             raise RunError(f"SRAM with {ports} ports: one, or two (1R1W)")
         factor: Band = getattr(self.two_port, name)
         return curve(words, bits) * (factor.nominal if ports == 2 else 1.0)
-
-
-def split(words: int, bits: int, widest: int, deepest: int) -> Split:
-    """Cut a memory of *words* × *bits* into equal macros of at most *deepest* × *widest*.
-
-    The fewest slices in each dimension, each as small as still covers the memory: less than one macro is wasted in
-    either. Slices across the width are all accessed, of those in depth only one.
-
-    Raises:
-        RunError: if a size is below 1.
-
-    """
-    if min(words, bits, widest, deepest) < 1:
-        raise RunError(f"SRAM of {words} × {bits} in macros of {deepest} × {widest}: every size is at least 1")
-    ways_wide, ways_deep = -(-bits // widest), -(-words // deepest)
-    return Split(ways_wide, ways_deep, -(-words // ways_deep), -(-bits // ways_wide))
 
 
 def mux_gates(ways_deep: int, bits: int) -> float:

@@ -6,9 +6,8 @@ A technology is a YAML file; what concerns the flow and not the process (wires, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -253,13 +252,3 @@ def find_technology(name: str | Path, replaced: Sequence[str | Path] = ()) -> Te
     for path in replaced:
         constants |= load(Path(path), Lines).constants
     return Technology(written.name, written.title, written.node_nm, constants, written.sram)
-
-
-def with_constant(technology: Technology, name: str, value: float) -> Technology:
-    """Return the technology with one constant moved to *value*, its range in proportion (for what-if questions)."""
-    old = technology.constants[name]
-    if not (value > 0 and math.isfinite(value)):
-        raise RunError(f"{name} {value:g}: a constant is a positive number")
-    ratio = value / old.value
-    new = replace(old, value=value, low=old.low * ratio, high=old.high * ratio, kind="assumed", source="set by hand")
-    return replace(technology, constants=technology.constants | {name: new})

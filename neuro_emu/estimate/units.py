@@ -44,17 +44,3 @@ def factor(unit: str, wanted: str) -> float:
     if (quantity, thing) != (other, counted):
         raise UnitError(f"{unit} is not a unit of what is wanted: write it in {wanted}")
     return ours / theirs
-
-
-_SHOWN = {"J": (1e-15, "fJ", "pJ", "nJ", "µJ", "mJ"), "W": (1e-9, "nW", "µW", "mW", "W", "kW")}
-
-
-def shown(value: float, quantity: str) -> str:
-    """Return a figure for people in three digits: energy from fJ ("J"), power from nW ("W"), area from µm² ("m2")."""
-    if quantity == "m2":
-        return f"{value:.3g} µm²" if value < 1e4 else f"{value / 1e6:.3g} mm²"
-    _, *names = _SHOWN[quantity]
-    step = 0
-    while value >= 999.5 and step < len(names) - 1:
-        value, step = value / 1e3, step + 1
-    return f"{value:.3g} {names[step]}"

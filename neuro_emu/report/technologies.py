@@ -82,9 +82,12 @@ def route_lines(sram: Record) -> list[str]:
             told = " + ".join(f"{_plain(value)} {term}" for term, value in terms.items())
             told += f"; two ports × {exact(one['two_ports'][name])}"
             lines += textwrap.wrap(f"{name} = {told}", _COLUMNS, initial_indent=" " * 22, subsequent_indent=" " * 26)
+        for name in ("energy", "area"):
+            low, high = one[f"{name}_band"]["low"], one[f"{name}_band"]["high"]
+            lines.append(" " * 22 + f"{name} of other macros of its technology: × {exact(low)} to {exact(high)}")
     spreads = ", ".join(f"{name} ×/÷ {exact(sram[f'{name}_spread'])}" for name in ("energy", "area", "leakage"))
     largest = f"macros of at most {sram['deepest']:,} × {sram['widest']} bit"
-    told = f"{'uncertain by':18}{spreads}; {largest}; terms: w bits and d words of a macro"
+    told = f"{'uncertain by':18}at least {spreads}; {largest}; terms: w bits and d words of a macro"
     lines += textwrap.wrap(told, _COLUMNS, initial_indent="  ", subsequent_indent=" " * 20)
     lines += textwrap.wrap(sram["why"], _COLUMNS, initial_indent=" " * 22, subsequent_indent=" " * 22)
     return lines

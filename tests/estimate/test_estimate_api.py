@@ -170,6 +170,8 @@ def test_a_share_of_the_samples_is_learned_from(tmp_path, capsys):
     assert "between 0 and 1" in capsys.readouterr().err
     assert main(["estimate", str(tmp_path), "--learning", "0.5"]) == 2
     assert "--learning is for configurations" in capsys.readouterr().err
+    assert main(["estimate", str(tmp_path), "--set", "estimate.density=[0.5]"]) == 2
+    assert "take no density" in capsys.readouterr().err
 
 
 def test_the_float_twin_has_no_estimate(tmp_path):

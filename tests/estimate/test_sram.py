@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuro_emu.errors import NeuroEmuError
-from neuro_emu.estimate.sram import DATA, FILES, MUX2_GATES, TERMS, UNITS, load_fits, mux_gates, parse_fits, split
+from neuro_emu.estimate.sram import DATA, FILES, MUX2_GATES, TERMS, UNITS, load_fits, mux_gates, parse_fits
 
 CALIBRATION = Path(__file__).parents[2] / "benchmarks" / "calibration"
 FITS = load_fits()
@@ -161,46 +161,6 @@ def test_larger_is_never_cheaper(name, words, bits, more_words, more_bits, ports
         assert value(words, bits, 1) <= value(words, bits, 2)
 
 
-@given(WORDS, BITS, st.integers(1, 300), st.integers(1, 10000))
-def test_split_covers_the_memory(words, bits, widest, deepest):
-    cut = split(words, bits, widest, deepest)
-    wide, deep, macro_words, macro_bits = cut
-    assert 1 <= macro_words <= deepest
-    assert 1 <= macro_bits <= widest
-    assert 0 <= macro_words * deep - words < macro_words
-    assert 0 <= macro_bits * wide - bits < macro_bits
-    assert (wide, deep) == (math.ceil(bits / widest), math.ceil(words / deepest))
-    assert cut.macros == wide * deep
-
-
-@given(st.sampled_from(NAMES), WORDS, BITS, st.sampled_from([1, 2]))
-def test_memory_of_macros(name, words, bits, ports):
-    fit = FITS[name]
-    memory = fit.memory(words, bits, ports)
-    cut = memory.split
-    macro = (cut.macro_words, cut.macro_bits, ports)
-    assert cut == split(words, bits, fit.bits[1], fit.words[1])
-    assert memory.read_pj >= fit.read(*macro)
-    assert memory.read_pj == pytest.approx(cut.ways_wide * fit.read(*macro))
-    assert memory.write_pj == pytest.approx(cut.ways_wide * fit.write(*macro))
-    assert memory.area_um2 == pytest.approx(cut.macros * fit.area(*macro))
-    assert memory.leak_nw == pytest.approx(cut.macros * fit.leakage(*macro))
-    assert memory.access_ns == fit.access(*macro)
-    assert memory.mux_gates == (cut.ways_deep - 1) * bits * MUX2_GATES
-    assert memory.covered == fit.covers(cut.macro_words, cut.macro_bits)
-
-
-def test_macros_fitted_on_are_covered_and_stay_whole():
-    for name in NAMES:
-        words, bits, _ = table(name)
-        for size in zip(words.astype(int).tolist(), bits.astype(int).tolist(), strict=True):
-            assert FITS[name].covers(*size)
-            assert FITS[name].split(*size) == (1, 1, *size)
-    assert not FITS["ihp130"].covers(8192, 64)
-    assert not FITS["ihp130"].covers(32, 64)
-    assert not FITS["cacti28-lop"].covers(1024, 8)
-
-
 def test_multiplexer():
     assert mux_gates(1, 64) == 0
     assert mux_gates(4, 8) == 3 * 8 * MUX2_GATES
@@ -208,7 +168,7 @@ def test_multiplexer():
 
 @pytest.mark.parametrize("size", [(0, 8), (8, 0), (-1, 8)])
 def test_no_memory(size):
-    for ask in (FITS["ihp130"].read, FITS["ihp130"].memory, lambda d, w: split(d, w, 8, 8)):
+    for ask in (FITS["ihp130"].read, FITS["ihp130"].area):
         with pytest.raises(NeuroEmuError, match="SRAM of"):
             ask(*size)
     with pytest.raises(NeuroEmuError, match="3 ports"):

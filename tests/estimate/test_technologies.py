@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from neuro_emu.errors import ConfigError, RunError
-from neuro_emu.estimate.technology import CONSTANTS, FOLDER, NAMES, Constant, find_technology, with_constant
+from neuro_emu.estimate.technology import CONSTANTS, FOLDER, NAMES, Constant, find_technology
 from neuro_emu.estimate.units import factor
 
 CALIBRATION = Path(__file__).parents[2] / "benchmarks" / "calibration" / "technologies.py"
@@ -185,19 +185,6 @@ def test_leakage_falls_with_the_supply(name):
     allowed = technology.band("voltage")
     lower, higher = technology.at(allowed.low)[1], technology.at(allowed.high)[1]
     assert lower.low <= lower.nominal <= lower.high < 1 < higher.low <= higher.nominal <= higher.high
-
-
-@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
-def test_constants_by_hand_are_positive(value):
-    with pytest.raises(RunError, match="a constant is a positive number"):
-        with_constant(find_technology("n28"), "wires", value)
-
-
-def test_a_constant_by_hand_keeps_its_range_in_proportion():
-    before = find_technology("n28")
-    after = with_constant(before, "wires", 2 * before.band("wires").nominal)
-    assert after.band("wires") == before.band("wires") * 2
-    assert replace(after, constants=after.constants | {"wires": before.constants["wires"]}) == before
 
 
 def test_bands_are_in_the_unit_that_is_asked_for():

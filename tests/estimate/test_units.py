@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuro_emu.estimate.technology import CONSTANTS
-from neuro_emu.estimate.units import UnitError, factor, parse, shown
+from neuro_emu.estimate.units import UnitError, factor, parse
 
 PREFIXES = {"a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9}
 QUANTITIES = {"J": "energy", "W": "power", "V": "voltage", "s": "time", "Hz": "frequency", "m2": "area", "m": "length"}
@@ -80,21 +80,3 @@ def test_another_quantity_is_refused(here, there):
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_units_of_constants_are_units(name):
     assert factor(CONSTANTS[name][0], CONSTANTS[name][0]) == 1
-
-
-@pytest.mark.parametrize(
-    ("value", "quantity", "text"),
-    [
-        (0.5, "J", "0.5 fJ"),
-        (999.4, "J", "999 fJ"),
-        (999.6, "J", "1 pJ"),
-        (1.234e6, "J", "1.23 nJ"),
-        (5e17, "J", "5e+05 mJ"),
-        (40.7e3, "W", "40.7 µW"),
-        (2e9, "W", "2 W"),
-        (4321, "m2", "4.32e+03 µm²"),
-        (9.66e6, "m2", "9.66 mm²"),
-    ],
-)
-def test_for_people(value, quantity, text):
-    assert shown(value, quantity) == text

@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs"
 RESULTS = Path(__file__).resolve().parent / "results"
-_THREADS = (
+THREADS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -31,7 +31,7 @@ def one_thread() -> None:
     loaded = {"numpy", "numba", "torch"} & set(sys.modules)
     if loaded:
         raise RuntimeError(f"one_thread() comes too late: {', '.join(sorted(loaded))} imported already")
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    os.environ.update(dict.fromkeys(THREADS, "1"))
 
 
 def pin(core: int | None = None) -> int | None:
@@ -51,6 +51,14 @@ def cpu_model() -> str:
         return platform.processor() or platform.machine()
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return found.group(1).strip() if found else platform.processor() or platform.machine()
+
+
+def has_vnni() -> bool:
+    """Whether the processor has the 512-bit instructions that the bars of speed are meant for."""
+    try:
+        return " avx512_vnni" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
 
 
 def cpu_slug() -> str:

@@ -1,29 +1,31 @@
-"""The peers that speed.py times: DRTP in float32, one sample a step, on a 784-500-10 network.
+"""The peers that speed.py times: float32 loops that learn by the same rules on the same networks.
 
-All follow the paper's equations: with the label's one-hot code y*, hidden tanh units h = tanh(W₁x + b₁) and outputs
-y = σ(W₂h + b₂) under binary cross-entropy, the output learns from y − y* and the hidden layer from
-B y* ⊙ (1 − h²), B being fixed and random: the label's row of B, drawn once. They start from the same weights, so the
-three that descend plainly must agree with each other; :func:`disagreement` says by how much they do not.
+*Autograd* is the loop as one writes it with PyTorch, on tensors loaded beforehand: the networks of peers_rules.py and
+an optimiser. *By hand* and *NumPy* are DRTP without autograd, by plain descent. Peers of one network start from the
+same weights, so the three that descend plainly must agree with each other; :func:`disagreement` says by how much they
+do not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from peers_rules import CLASSES, Float, Network, Start
+from torch import nn
 
-INPUTS, HIDDEN, CLASSES = 784, 500, 10
 ADAM_RATE = 1.5e-4
-"""The paper's, for MNIST."""
+"""The DRTP paper's, for MNIST."""
 SGD_RATE = 1e-2
 """Among 2e-2, 1e-2, 5e-3, 2e-3 and 1e-3 one of the two that learn best in 20000 steps, within half a percent."""
-
-Float = NDArray[np.float32]
+DECAY = 1e-2
+"""Kolen-Pollack's weight decay, as a share of the rate; AdamW's default."""
+BATCH, INFERRED = 60, 1000
 
 
 @dataclass(frozen=True)
@@ -34,42 +36,13 @@ class Samples:
     labels: NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Start:
-    """Initial weights and the fixed random projection, float32."""
-
-    hidden: Float
-    hidden_bias: Float
-    output: Float
-    output_bias: Float
-    feedback: Float
-
-    @classmethod
-    def draw(cls, seed: int = 1) -> Start:
-        """Draw everything uniformly, scaled by the number of a unit's inputs."""
-        rng = np.random.default_rng(seed)
-
-        def uniform(bound: float, *shape: int) -> Float:
-            return rng.uniform(-bound, bound, shape).astype(np.float32)
-
-        return cls(
-            uniform(INPUTS**-0.5, HIDDEN, INPUTS),
-            uniform(INPUTS**-0.5, HIDDEN),
-            uniform(HIDDEN**-0.5, CLASSES, HIDDEN),
-            uniform(HIDDEN**-0.5, CLASSES),
-            uniform((6 / HIDDEN) ** 0.5, CLASSES, HIDDEN),
-        )
-
-
 class Peer(Protocol):
-    """Learns sample by sample."""
+    """Works through samples, *batch* a step."""
 
-    def train(self, start: int, stop: int) -> None:
-        """Learn from samples *start* … *stop* − 1, wrapping around at the end of the data."""
-        ...
+    batch: int
 
-    def weights(self) -> tuple[Float, Float]:
-        """Hidden (500, 784) and output (10, 500) weights now."""
+    def run(self, start: int, stop: int) -> None:
+        """Take steps *start* … *stop* − 1, wrapping around at the end of the data."""
         ...
 
     def accuracy(self, samples: Samples) -> float:
@@ -77,65 +50,45 @@ class Peer(Protocol):
         ...
 
 
-class _LabelProjection(torch.autograd.Function):
-    """Hands activity on unchanged; on the way back the label's row of the projection replaces the gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, activity: Tensor, row: Tensor) -> Tensor:
-        ctx.save_for_backward(row)
-        return activity.view_as(activity)
-
-    @staticmethod
-    def backward(ctx: Any, *_gradients: Tensor) -> tuple[Tensor, None]:
-        (row,) = ctx.saved_tensors
-        return row, None
-
-
-class _Network(nn.Module):
-    """784-500-10, the hidden layer taught by the projected label."""
-
-    def __init__(self, start: Start) -> None:
-        super().__init__()
-        self.hidden, self.output = nn.Linear(INPUTS, HIDDEN), nn.Linear(HIDDEN, CLASSES)
-        self.register_buffer("feedback", torch.from_numpy(start.feedback.copy()))
-        with torch.no_grad():
-            self.hidden.weight.copy_(torch.from_numpy(start.hidden))
-            self.hidden.bias.copy_(torch.from_numpy(start.hidden_bias))
-            self.output.weight.copy_(torch.from_numpy(start.output))
-            self.output.bias.copy_(torch.from_numpy(start.output_bias))
-
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        activity = torch.tanh(self.hidden(images))
-        if labels is not None:
-            activity = _LabelProjection.apply(activity, self.feedback[labels])
-        return torch.sigmoid(self.output(activity))
+Optimiser = Callable[[Iterator[Any]], torch.optim.Optimizer]
+ADAM: Optimiser = partial(torch.optim.Adam, lr=ADAM_RATE)
+FUSED: Optimiser = partial(torch.optim.Adam, lr=ADAM_RATE, fused=True)
+ADAM_DECAY: Optimiser = partial(torch.optim.AdamW, lr=ADAM_RATE, weight_decay=DECAY)
+SGD: Optimiser = partial(torch.optim.SGD, lr=SGD_RATE)
 
 
 class Autograd:
     """The loop as one writes it with PyTorch: modules, autograd, an optimiser, tensors loaded beforehand."""
 
-    def __init__(
-        self, samples: Samples, start: Start, optimiser: Callable[[Iterator[Any]], torch.optim.Optimizer]
-    ) -> None:
-        labels = torch.from_numpy(samples.labels.astype(np.int64))
-        self._images = torch.from_numpy(samples.images).unsqueeze(1).unbind()
-        self._labels = labels.unsqueeze(1).unbind()
-        self._targets = torch.eye(CLASSES)[labels].unsqueeze(1).unbind()
-        self._network = _Network(start)
+    def __init__(self, samples: Samples, start: Start, rule: str, optimiser: Optimiser, batch: int = 1) -> None:
+        self.batch = batch
+        whole = len(samples.labels) // batch * batch
+        labels = torch.from_numpy(samples.labels[:whole].astype(np.int64))
+        self._images = torch.from_numpy(samples.images[:whole]).split(batch)
+        self._labels = labels.split(batch)
+        self._targets = torch.eye(CLASSES)[labels].split(batch)
+        self._network = Network(rule, start)
+        self.twinned = rule == "kp"
         self._optimiser = optimiser(self._network.parameters())
         self._loss = nn.BCELoss(reduction="sum")
 
-    def train(self, start: int, stop: int) -> None:
+    def run(self, start: int, stop: int) -> None:
         count = len(self._images)
         for step in range(start, stop):
-            sample = step % count
+            at = step % count
             self._optimiser.zero_grad()
-            predicted = self._network(self._images[sample], self._labels[sample])
-            self._loss(predicted, self._targets[sample]).backward()
+            predicted = self._network(self._images[at], self._labels[at])
+            self._loss(predicted, self._targets[at]).backward()
             self._optimiser.step()
 
-    def weights(self) -> tuple[Float, Float]:
-        return self._network.hidden.weight.detach().numpy().copy(), self._network.output.weight.detach().numpy().copy()
+    def weights(self) -> list[Float]:
+        return [layer.weight.detach().numpy().copy() for layer in self._network.layers]
+
+    def feedback_angle(self) -> float:
+        """Degrees between Kolen-Pollack's last B and the transposed weights."""
+        weight, twin = (m.detach().numpy().ravel() for m in (self._network.layers[-1].weight, self._network.twins[-1]))
+        cosine = weight @ twin / (np.linalg.norm(weight) * np.linalg.norm(twin))
+        return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
     def accuracy(self, samples: Samples) -> float:
         with torch.no_grad():
@@ -143,19 +96,39 @@ class Autograd:
         return _percent(outputs, samples.labels)
 
 
+class Inference:
+    """Predictions of an untrained network, a thousand at a time: what they cost does not hang on the weights."""
+
+    def __init__(self, samples: Samples, start: Start) -> None:
+        self.batch = INFERRED
+        self._images = torch.from_numpy(samples.images).split(self.batch)
+        self._network = Network("bp", start)
+
+    def run(self, start: int, stop: int) -> None:
+        count = len(self._images)
+        with torch.inference_mode():
+            for step in range(start, stop):
+                self._network(self._images[step % count]).argmax(1)
+
+    def accuracy(self, samples: Samples) -> float:
+        return _percent(self._network(torch.from_numpy(samples.images)).detach().numpy(), samples.labels)
+
+
 class ByHand:
-    """PyTorch without autograd: two products of matrix and vector, two rank-one updates in place."""
+    """DRTP in PyTorch without autograd: two products of matrix and vector, two rank-one updates in place."""
+
+    batch = 1
 
     def __init__(self, samples: Samples, start: Start, rate: float) -> None:
         self._images = torch.from_numpy(samples.images).unbind()
         self._labels = samples.labels.tolist()
-        self._hidden, self._hidden_bias = torch.tensor(start.hidden), torch.tensor(start.hidden_bias)
-        self._output, self._output_bias = torch.tensor(start.output), torch.tensor(start.output_bias)
-        self._feedback = torch.tensor(start.feedback).unbind()
+        self._hidden, self._output = (torch.tensor(weight) for weight in start.weights)
+        self._hidden_bias, self._output_bias = (torch.tensor(bias) for bias in start.biases)
+        self._feedback = torch.tensor(start.feedback[0]).unbind()
         self._targets = torch.eye(CLASSES).unbind()
         self._rate = rate
 
-    def train(self, start: int, stop: int) -> None:
+    def run(self, start: int, stop: int) -> None:
         count, rate = len(self._labels), self._rate
         hidden, hidden_bias, output, output_bias = self._hidden, self._hidden_bias, self._output, self._output_bias
         images, targets, feedback = self._images, self._targets, self._feedback
@@ -170,8 +143,8 @@ class ByHand:
                 hidden.addr_(delta, image, alpha=-rate)
                 hidden_bias.add_(delta, alpha=-rate)
 
-    def weights(self) -> tuple[Float, Float]:
-        return self._hidden.numpy().copy(), self._output.numpy().copy()
+    def weights(self) -> list[Float]:
+        return [self._hidden.numpy().copy(), self._output.numpy().copy()]
 
     def accuracy(self, samples: Samples) -> float:
         activity = torch.tanh(torch.from_numpy(samples.images) @ self._hidden.T + self._hidden_bias)
@@ -179,18 +152,20 @@ class ByHand:
 
 
 class Plain:
-    """NumPy, written straight from the equations; only the big outer product has a buffer of its own."""
+    """DRTP in NumPy, written straight from the equations; only the big outer product has a buffer of its own."""
+
+    batch = 1
 
     def __init__(self, samples: Samples, start: Start, rate: float) -> None:
         self._images, self._labels = samples.images, samples.labels.tolist()
-        self._hidden, self._hidden_bias = start.hidden.copy(), start.hidden_bias.copy()
-        self._output, self._output_bias = start.output.copy(), start.output_bias.copy()
-        self._feedback = start.feedback.copy()
+        self._hidden, self._output = (weight.copy() for weight in start.weights)
+        self._hidden_bias, self._output_bias = (bias.copy() for bias in start.biases)
+        self._feedback = start.feedback[0].copy()
         self._targets = np.eye(CLASSES, dtype=np.float32)
         self._step = np.empty_like(self._hidden)
         self._rate = np.float32(rate)
 
-    def train(self, start: int, stop: int) -> None:
+    def run(self, start: int, stop: int) -> None:
         count, rate = len(self._labels), self._rate
         for step in range(start, stop):
             image, label = self._images[step % count], self._labels[step % count]
@@ -203,8 +178,8 @@ class Plain:
             self._hidden -= np.outer(delta, image, out=self._step)
             self._hidden_bias -= delta
 
-    def weights(self) -> tuple[Float, Float]:
-        return self._hidden.copy(), self._output.copy()
+    def weights(self) -> list[Float]:
+        return [self._hidden.copy(), self._output.copy()]
 
     def accuracy(self, samples: Samples) -> float:
         activity = np.tanh(samples.images @ self._hidden.T + self._hidden_bias)
@@ -215,32 +190,39 @@ def _percent(outputs: NDArray[Any], labels: NDArray[np.uint8]) -> float:
     return 100.0 * float(np.mean(outputs.argmax(axis=1) == labels))
 
 
-def all_peers(samples: Samples) -> dict[str, Peer]:
-    """Return one of each, by the name in the table."""
-    start = Start.draw()
-    return {
-        "torch autograd, Adam": Autograd(samples, start, lambda p: torch.optim.Adam(p, lr=ADAM_RATE)),
-        "torch autograd, fused Adam": Autograd(samples, start, lambda p: torch.optim.Adam(p, lr=ADAM_RATE, fused=True)),
-        "torch autograd, SGD": Autograd(samples, start, lambda p: torch.optim.SGD(p, lr=SGD_RATE)),
-        "torch by hand": ByHand(samples, start, SGD_RATE),
-        "NumPy": Plain(samples, start, SGD_RATE),
-    }
+def _autograd(
+    rule: str, optimiser: Optimiser, batch: int = 1, hidden: tuple[int, ...] = (500,)
+) -> Callable[[Samples], Peer]:
+    return lambda samples: Autograd(samples, Start.draw(hidden), rule, optimiser, batch)
+
+
+MAKERS: dict[str, Callable[[Samples], Peer]] = {
+    "torch DRTP, Adam": _autograd("drtp", ADAM),
+    "torch DRTP, fused Adam": _autograd("drtp", FUSED),
+    "torch DRTP, plain SGD": _autograd("drtp", SGD),
+    "torch DRTP by hand": lambda samples: ByHand(samples, Start.draw(), SGD_RATE),
+    "NumPy DRTP by hand": lambda samples: Plain(samples, Start.draw(), SGD_RATE),
+    f"torch DRTP, Adam, batch {BATCH}": _autograd("drtp", ADAM, BATCH),
+    "torch DFA, Adam": _autograd("dfa", ADAM),
+    "torch BP, Adam": _autograd("bp", ADAM),
+    "torch KP, AdamW": _autograd("kp", ADAM_DECAY),
+    "torch DRTP, Adam, two hidden layers": _autograd("drtp", ADAM, hidden=(500, 500)),
+    "torch DFA, Adam, two hidden layers": _autograd("dfa", ADAM, hidden=(500, 500)),
+    "torch BP, Adam, two hidden layers": _autograd("bp", ADAM, hidden=(500, 500)),
+    f"torch inference, batch {INFERRED}": lambda samples: Inference(samples, Start.draw()),
+}
+"""Peers by their names in the tables."""
 
 
 def disagreement(samples: Samples, steps: int = 50) -> float:
     """Return how far the three plain descents are apart after *steps* steps, as a share of the way they went."""
     start = Start.draw()
-    trained = []
-    for peer in (
-        Autograd(samples, start, lambda p: torch.optim.SGD(p, lr=SGD_RATE)),
-        ByHand(samples, start, SGD_RATE),
-        Plain(samples, start, SGD_RATE),
-    ):
-        peer.train(0, steps)
-        trained.append(peer.weights())
-    reference, *others = trained
+    reference = Autograd(samples, start, "drtp", SGD)
+    others: tuple[ByHand | Plain, ...] = (ByHand(samples, start, SGD_RATE), Plain(samples, start, SGD_RATE))
+    for peer in (reference, *others):
+        peer.run(0, steps)
     shares = []
-    for k, origin in enumerate((start.hidden, start.output)):
-        way = np.abs(reference[k] - origin).max()
-        shares += [float(np.abs(other[k] - reference[k]).max() / way) for other in others]
+    for k, origin in enumerate(start.weights):
+        way = np.abs(reference.weights()[k] - origin).max()
+        shares += [float(np.abs(other.weights()[k] - reference.weights()[k]).max() / way) for other in others]
     return max(shares)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import llvmlite.binding as llvm
 import numba
 from numba.core import event, types
 from numba.extending import intrinsic
@@ -84,6 +85,27 @@ def compile_seconds() -> float:
 def jit_enabled() -> bool:
     """Whether kernels are compiled, i.e. ``NUMBA_DISABLE_JIT`` is not set."""
     return not cast(Any, numba.config).DISABLE_JIT
+
+
+def cpu_features() -> frozenset[str]:
+    """Instruction sets that kernels are compiled for: the processor's, or what NUMBA_CPU_FEATURES allows of them."""
+    forced, name = (getattr(cast(Any, numba.config), f"CPU_{what}") for what in ("FEATURES", "NAME"))
+    if forced is None and name == "generic":
+        forced = ""
+    text = llvm.get_host_cpu_features().flatten() if forced is None else forced
+    return frozenset(part[1:] for part in text.split(",") if part.startswith("+"))
+
+
+AVX512 = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni", "avx512vbmi"})
+AVX2 = frozenset({"avx2"})
+
+
+def vector_level() -> str:
+    """Explicit vector code that this processor can run: ``avx512`` (with VNNI and VBMI), ``avx2`` or nothing ("")."""
+    if not jit_enabled():
+        return ""
+    features = cpu_features()
+    return "avx512" if features >= AVX512 else "avx2" if features >= AVX2 else ""
 
 
 def _njit(function: F) -> F:

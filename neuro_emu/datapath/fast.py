@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro_emu.datapath.layout import Storage, update_kind
+from neuro_emu.datapath.backends import VECTOR, chosen_backend
+from neuro_emu.datapath.layout import Storage, aligned_zeros, update_kind
+from neuro_emu.datapath.online import OnlineChip, VectorRun
 from neuro_emu.datapath.program import record
 from neuro_emu.datapath.tables import constants_of, geometry_of, matrix_table, scratch_of
 from neuro_emu.kernels import fabric as fb
@@ -24,13 +26,6 @@ from neuro_emu.network.state import TALLIES, ChipState
 from neuro_emu.numerics.ops import draw
 
 
-def aligned_zeros(size: int, dtype: type, boundary: int = 64) -> NDArray[Any]:
-    """Zeros that start on a cache line: rows that straddle lines cost a quarter of the forward pass."""
-    raw = np.zeros(size * np.dtype(dtype).itemsize + boundary, dtype=np.uint8)
-    start = -raw.ctypes.data % boundary
-    return raw[start : start + size * np.dtype(dtype).itemsize].view(dtype)
-
-
 def _registers(held: NDArray[np.int64]) -> NDArray[np.int64]:
     """Registers for the compiled loops, which want at least one."""
     return held.copy() if len(held) else np.zeros(1, dtype=np.int64)
@@ -42,12 +37,17 @@ class FastDatapath:
     Args:
         chip: what to emulate.
         state: where to start; copied. :meth:`state` returns the present one.
+        backend: ``vector``, ``portable``, ``plain`` or ``auto``; all give the same integers.
+
+    Raises:
+        RunError: if this processor has no code for the back-end.
 
     """
 
-    def __init__(self, chip: Chip, state: ChipState) -> None:
+    def __init__(self, chip: Chip, state: ChipState, backend: str = "auto") -> None:
         chip.refuse_adam()
         self.chip = chip
+        self.backend = chosen_backend(backend)
         self._storage = [Storage.of(matrix) for matrix in chip.matrices]
         sizes = [st.length * st.positions for st in self._storage]
         self._offsets: list[int] = np.cumsum([0, *sizes]).tolist()
@@ -68,6 +68,10 @@ class FastDatapath:
             program=self._program.code,
             mirror=self._program.mirror,
         )
+        self._vector: VectorRun | None = None
+        if self.backend == VECTOR:
+            online = OnlineChip.of(chip, self._storage, self._program)
+            self._vector = VectorRun(online, state, self._fabric) if online else None
         self.begin_epoch(state.epoch)
 
     def _stored(self) -> Iterator[tuple[Matrix, Storage]]:
@@ -119,7 +123,7 @@ class FastDatapath:
         matrices = self.chip.matrices
         return fb.Activity(
             events=np.zeros((len(self.chip.network.layers), len(TALLIES)), dtype=np.int64),
-            hits=np.zeros((2, len(matrices), max(m.stored_rows for m in matrices)), dtype=np.int64),
+            hits=np.zeros((2, len(matrices), max(m.stored_rows for m in matrices) + fb.CHUNK), dtype=np.int64),
             totals=np.zeros((len(matrices), 7), dtype=np.int64),
         )
 
@@ -184,20 +188,30 @@ class FastDatapath:
                 geometry.masks16[k] = [draw(mask, shift - split) for mask in masks]
             elif kind in {fb.UPDATE_ROWS32, fb.UPDATE_COLUMNS32}:
                 geometry.masks32[k] = [draw(mask, shift) for mask in masks]
+        if self._vector:
+            self._vector.begin_epoch(epoch)
 
     def train(self, samples: fb.Samples, start: int, stop: int) -> int:
         """Train on ``samples.order[start:stop]``; returns how many were done (see ``strict``)."""
+        if self._vector and self._vector.trains:
+            return self._vector.train(samples, start, stop)
+        if self._vector:
+            self._vector.leave()
         done: int = run_block(self._fabric, samples, start, stop, self._fill)
         self._fill = 0 if samples.flush else (self._fill + done) % self.chip.learning.batch
         return done
 
     def infer(self, samples: fb.Samples, start: int, stop: int, activity: fb.Activity) -> int:
         """Forward passes over ``samples.order[start:stop]``, counted in *activity*."""
+        if self._vector:
+            return self._vector.infer(samples, start, stop, activity)
         done: int = run_block(self._fabric._replace(activity=activity), samples, start, stop, 0)
         return done
 
     def state(self) -> ChipState:
         """Return a copy of the present state in canonical layout."""
+        if self._vector:
+            self._vector.copy_back()
         memory, layers = self._fabric.memory, self.chip.network.layers
         batch, moving = self.chip.learning.sums, self.chip.learning.momentum is not None
 

@@ -77,11 +77,7 @@ def update_stalls(lists: fb.Codes, counts: fb.Int64, constants: fb.Int64, ports:
     """
     index = lists[fb.INDEX]
     active, n_runs = counts[0], counts[1]
-    banks, delay = constants[fb.BANKS], constants[fb.WRITE_DELAY]
-    alternating = delay % banks != 0
-    for b in range(banks):
-        ports[0, b] = 0
-        ports[1, b] = 0
+    clear_ports(constants, ports)
     now = 0
     stalls = 0
     previous = index[0] - 1
@@ -90,23 +86,44 @@ def update_stalls(lists: fb.Codes, counts: fb.Int64, constants: fb.Int64, ports:
         end = int(lists[fb.RUNS, r + 1]) if r + 1 < n_runs else active
         if constants[fb.GATED_ROWS]:
             now += index[p] - previous - 1
-        clean = 0
-        while p < end:
-            if alternating and clean >= delay and end - p > delay:
-                now += end - p - delay
-                p = end - delay
-            now += 1
-            b = bank_of(int(index[p]), banks)
-            age = min(now - ports[1, b], delay + 1)
-            history = ports[0, b] << age
-            clean += 1
-            while (history >> delay) & 1:
-                history <<= 1
-                now += 1
-                stalls += 1
-                clean = 0
-            ports[0, b] = (history | 1) & ((1 << (delay + 1)) - 1)
-            ports[1, b] = now
-            p += 1
+        lost = stalls_of_run(int(index[p]), end - p, now, constants, ports)
+        stalls += lost
+        now += end - p + lost
         previous = index[end - 1]
+    return stalls
+
+
+@kernel
+def clear_ports(constants: fb.Int64, ports: fb.Int64) -> None:
+    """No bank was read yet."""
+    for b in range(constants[fb.BANKS]):
+        ports[0, b] = 0
+        ports[1, b] = 0
+
+
+@kernel
+def stalls_of_run(row: int, length: int, now: int, constants: fb.Int64, ports: fb.Int64) -> int:
+    """Stalls of *length* adjacent rows from *row* on, the first of them due in cycle *now* + 1."""
+    banks, delay = constants[fb.BANKS], constants[fb.WRITE_DELAY]
+    alternating = delay % banks != 0
+    stalls = 0
+    clean = 0
+    p = 0
+    while p < length:
+        if alternating and clean >= delay and length - p > delay:
+            now += length - p - delay
+            p = length - delay
+        now += 1
+        b = bank_of(row + p, banks)
+        age = min(now - ports[1, b], delay + 1)
+        history = ports[0, b] << age
+        clean += 1
+        while (history >> delay) & 1:
+            history <<= 1
+            now += 1
+            stalls += 1
+            clean = 0
+        ports[0, b] = (history | 1) & ((1 << (delay + 1)) - 1)
+        ports[1, b] = now
+        p += 1
     return stalls

@@ -80,9 +80,16 @@ class FastEngine:
     """The compiled datapath."""
 
     def __init__(
-        self, chip: Chip, state: ChipState, codes: Codes, labels: Labels, targets: NDArray[np.int32] | None = None
+        self,
+        chip: Chip,
+        state: ChipState,
+        codes: Codes,
+        labels: Labels,
+        targets: NDArray[np.int32] | None = None,
+        *,
+        backend: str = "auto",
     ) -> None:
-        self._path = FastDatapath(chip, state)
+        self._path = FastDatapath(chip, state, backend)
         self._chip, self._codes, self._labels, self._targets = chip, codes, labels, targets
         self._inferences = self._path.new_activity()
         self._order: Int64 = np.zeros(0, dtype=np.int64)

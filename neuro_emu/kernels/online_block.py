@@ -1,0 +1,153 @@
+"""Whole blocks of samples in vector code: train sample by sample, infer, or layer by layer where labels suffice."""
+
+from __future__ import annotations
+
+from neuro_emu.jit import kernel
+from neuro_emu.kernels import fabric as fb
+from neuro_emu.kernels import sheet as sh
+from neuro_emu.kernels.learn import ERROR_EXACT, output_error
+from neuro_emu.kernels.online import (
+    forward_layer,
+    forward_output,
+    list_codes,
+    list_inputs,
+    look_up,
+    scan_rows,
+    stalls_of_flags,
+    stalls_of_rows,
+)
+from neuro_emu.kernels.online_learn import (
+    book_rows,
+    gate_signal,
+    label_signal,
+    learn_output,
+    summed_signal,
+    update_columns,
+    update_matrix,
+)
+from neuro_emu.kernels.outputs import most_owned, softmax
+from neuro_emu.kernels.streams import close_streams, open_streams, reserve_words, use_words
+
+
+@kernel
+def _predict(fabric: fb.Fabric, samples: fb.Samples) -> int:
+    last = fabric.constants[fb.LAYERS] - 1
+    if fabric.constants[fb.SOFTMAX] and samples.learn:
+        softmax(fabric)
+    if fabric.constants[fb.HOT] != 1:
+        return most_owned(fabric, samples)
+    sums = fabric.scratch.sums[last]
+    best = 0
+    for j in range(1, fabric.layers[last, fb.UNITS]):
+        if sums[j] > sums[best]:
+            best = j
+    return best
+
+
+@kernel
+def _outputs(t: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples) -> int:
+    """Last layer of the sample at place t of the order: forward pass, prediction, error; returns its active rows."""
+    last = fabric.constants[fb.LAYERS] - 1
+    learns = samples.learn != 0
+    forward_output(fb.LEARNING_TABLE if learns else fb.TESTING_TABLE, fabric, desk)
+    fabric.activity.totals[last, fb.FORWARDS] += 1
+    samples.predictions[t] = _predict(fabric, samples)
+    if samples.outputs.shape[0]:
+        for c in range(samples.outputs.shape[1]):
+            samples.outputs[t, c] = fabric.scratch.codes[last + 1, c]
+    words = reserve_words(last, fabric.layers[last, fb.UNIT_STEP], fabric.constants, sheet) if learns else 0
+    active = scan_rows(fabric, sheet, desk, words)
+    if learns:
+        use_words(last, active, fabric.constants, sheet)
+        sample = samples.order[t]
+        row = samples.labels[sample] if fabric.constants[fb.HOT] else sample
+        for c in range(fabric.constants[fb.CLASSES]):
+            fabric.scratch.targets[c] = samples.targets[row, c]
+        output_error(fabric.layers, fabric.constants, fabric.geometry, fabric.scratch, fabric.activity.events)
+        learn_output(fabric, desk)
+    return active
+
+
+@kernel
+def _update_output(active: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> None:
+    """Update the last layer and its twin, which has no bias row."""
+    layers, last, totals = fabric.layers, fabric.constants[fb.LAYERS] - 1, fabric.activity.totals
+    book_rows(last, active, update_columns(last, fabric, sheet, desk), fabric)
+    totals[last, fb.LEARNED] += 1
+    flagged = layers[last, fb.UNIT_STEP]
+    totals[last, fb.STALLS] += stalls_of_flags(flagged, fabric.constants, desk.flags, fabric.scratch.banks)
+    twin = layers[last, fb.TWIN]
+    if twin >= 0:
+        rows = layers[twin, fb.ROWS]
+        bias = desk.codes[last, rows]
+        desk.codes[last, rows] = 0
+        book_rows(twin, active - 1, update_columns(twin, fabric, sheet, desk), fabric)
+        desk.codes[last, rows] = bias
+
+
+@kernel
+def _update_hidden(k: int, stalls: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> None:
+    """Update W_k and its twin, all positions."""
+    layers, totals, n = fabric.layers, fabric.activity.totals, desk.active[k]
+    words = reserve_words(k, n, fabric.constants, sheet)
+    use_words(k, n, fabric.constants, sheet)
+    positions = layers[k, fb.POSITIONS]
+    book_rows(k, n, update_matrix(k, k, n, words, 0, positions, fabric, sheet, desk), fabric)
+    totals[k, fb.LEARNED] += 1
+    totals[k, fb.STALLS] += stalls
+    if fabric.constants[fb.GATED]:
+        hits = fabric.activity.hits[fb.LEARNED, k]
+        for a in range(n):
+            hits[desk.index[k, a]] += 1
+    twin = layers[k, fb.TWIN]
+    if twin >= 0:
+        book_rows(twin, n - 1, update_matrix(k, twin, n - 1, words, 0, positions, fabric, sheet, desk), fabric)
+
+
+@kernel
+def _learn_hidden(sample: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples) -> None:
+    """Learning signals from the last hidden layer down, then the updates."""
+    last, label = fabric.constants[fb.LAYERS] - 1, int(samples.labels[sample])
+    if fabric.constants[fb.GATED]:
+        if fabric.scratch.signals[ERROR_EXACT, label] <= fabric.constants[fb.ERROR_GATE]:
+            return
+    for k in range(last - 1, -1, -1):
+        origin, positions = sheet.plan[k, sh.ORIGIN], fabric.layers[k, fb.POSITIONS]
+        if origin == sh.FROZEN:
+            continue
+        if origin == sh.FROM_LABEL:
+            label_signal(k, label, 0, positions, fabric, sheet, desk)
+        else:
+            summed_signal(k, fabric, sheet, desk)
+        gate_signal(k, desk.q[k], 0, positions, fabric, sheet, desk)
+    for k in range(last):
+        if sheet.plan[k, sh.ORIGIN] != sh.FROZEN:
+            stalls = samples.events.stalls[sample] if k == 0 else stalls_of_rows(k, fabric, desk)
+            _update_hidden(k, stalls, fabric, sheet, desk)
+
+
+@kernel
+def run_online(fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples, start: int, stop: int) -> int:
+    """Present ``order[start:stop]``: train, one update a sample, or only infer; returns how many were presented."""
+    last = fabric.constants[fb.LAYERS] - 1
+    which = fb.LEARNING_TABLE if samples.learn else fb.TESTING_TABLE
+    if samples.learn:
+        open_streams(fabric, sheet)
+    for t in range(start, stop):
+        sample = samples.order[t]
+        list_inputs(sample, fabric, samples, desk)
+        for k in range(last):
+            if k:
+                list_codes(k, fabric, desk)
+            fabric.activity.totals[k, fb.FORWARDS] += 1
+            forward_layer(k, 0, fabric.layers[k, fb.POSITIONS], fabric, sheet, desk)
+            look_up(k, which, desk.q[k], fabric, desk)
+        active = _outputs(t, fabric, sheet, desk, samples)
+        if samples.learn:
+            fabric.memory.progress[fb.SAMPLES] += 1
+            fabric.memory.progress[fb.WRITES] += 1
+            _learn_hidden(sample, fabric, sheet, desk, samples)
+            _update_output(active, fabric, sheet, desk)
+    if samples.learn:
+        close_streams(fabric, sheet)
+    return stop - start

@@ -1,0 +1,242 @@
+"""Weight updates of rows: rounded steps of 0 or ±1, decided by comparing; and steps of any size.
+
+A draw r of s bits is split into its low 15 bits and what lies above. As |δ·x| < 2^15 and |δ·x| ≤ 2^s, the step
+floor((δ·x + r) / 2^s) is −1 only where the part above is all zeros and δ·x + low < 0, and +1 only where that part is all
+ones and δ·x + low reaches 2^15 (or 2^s where s < 15): two comparisons in 16 bits, whatever s is.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from llvmlite import ir
+
+from neuro_emu.jit import vector_op
+from neuro_emu.kernels.fabric import CHUNK, Int16
+from neuro_emu.kernels.vector.code import I16, I64, Code, constant
+
+_WORDS = ir.VectorType(I16, CHUNK)
+
+
+def _step(
+    up: bool,
+    weights: Any,
+    delta: Int16,
+    lows: Int16,
+    highs: Int16,
+    start: int,
+    first: int,
+    count: int,
+    x: int,
+    low: int,
+    high: int,
+    limit: int,
+) -> int:
+    """Take one step up (or down) where the draw says so; *count* is a multiple of CHUNK.
+
+    Args:
+        up: +1 or −1.
+        weights: int8 or int16, flat; *start* is position 0.
+        delta: (positions,) δ.
+        lows, highs: (positions,) lane masks of the low and of the high part of the draw.
+        start, first, count: positions *first* … *first* + *count* − 1.
+        x: code of the row.
+        low: low part of the row's word; with *up* its complement, so that both are compared alike.
+        high: what ``highs`` must be for the high part to be all zeros, or with *up* all ones.
+        limit: largest weight, or smallest.
+
+    Returns:
+        Weights that wanted a step + 2^32 · weights that were at the limit.
+
+    """
+    moved = clamped = 0
+    for p in range(first, first + count):
+        draw = low ^ int(lows[p])
+        product = int(delta[p]) * x
+        if (product > draw if up else product < -draw) and int(highs[p]) == high:
+            moved += 1
+            if int(weights[start + p]) == limit:
+                clamped += 1
+            else:
+                weights[start + p] += 1 if up else -1
+    return moved + (clamped << 32)
+
+
+def _step_both(
+    _checked: bool,
+    weights: Any,
+    delta: Int16,
+    lows: Int16,
+    highs: Int16,
+    start: int,
+    zeros: int,
+    ones: int,
+    count: int,
+    x: int,
+    low: int,
+    high: int,
+    low_up: int,
+    high_up: int,
+    bottom: int,
+    top: int,
+) -> int:
+    """Steps down in the block of *count* positions at *zeros*, steps up in that at *ones*: :func:`_step` twice.
+
+    Unless *checked* the caller knows that in the first the high part of every draw is all zeros, in the other all ones.
+    """
+    down = _step(False, weights, delta, lows, highs, start, zeros, count, x, low, high, bottom)
+    return down + _step(True, weights, delta, lows, highs, start, ones, count, x, low_up, high_up, top)
+
+
+class _Stepper:
+    """Emits steps of one sign, one chunk at a time."""
+
+    def __init__(self, code: Code, up: bool, arrays: list[Any], settings: list[Any]) -> None:
+        low, high, limit = settings
+        self.code, self.up, self.arrays = code, up, arrays
+        self.stored = ir.VectorType(arrays[0].type.pointee, CHUNK)
+        # δ·x < −r is δ·x ≤ ~r
+        self.low = code.splat(low if up else code.builder.not_(low), _WORDS)
+        self.high = None if high is None else code.splat(high, _WORDS)
+        self.limit = code.splat(limit, self.stored)
+
+    def chunk(self, start: Any, at: Any, x: Any) -> tuple[Any, Any]:
+        """Update the chunk at position *at*; returns how many wanted a step and how many could not take it."""
+        weights, delta, lows, highs = self.arrays
+        code, b, place = self.code, self.code.builder, self.code.builder.add(start, at)
+        product = b.mul(code.load(delta, at, _WORDS), x)
+        draw = b.xor(self.low, code.load(lows, at, _WORDS))
+        wanted = b.icmp_signed(">" if self.up else "<=", product, draw)
+        if self.high is not None:
+            wanted = b.and_(wanted, b.icmp_signed("==", code.load(highs, at, _WORDS), self.high))
+        old = code.load(weights, place, self.stored)
+        stuck = b.and_(wanted, b.icmp_signed("==", old, self.limit))
+        free = b.and_(wanted, b.not_(stuck))
+        stepped = b.add(old, constant(self.stored, 1 if self.up else -1))
+        code.store(b.select(free, stepped, old), weights, place)
+        return code.count_ones(wanted), code.count_ones(stuck)
+
+
+def _packed(builder: Any, moved: Any, clamped: Any) -> Any:
+    return builder.add(moved, builder.shl(clamped, ir.Constant(I64, 32)))
+
+
+def _generate_step(up: bool, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+    start, first, count, x, *settings = numbers
+    code, zero = Code(builder), ir.Constant(I64, 0)
+    stepper, factor = _Stepper(code, up, pointers, settings), code.splat(x, _WORDS)
+    with code.loop(zero, count, CHUNK, [zero, zero]) as turn:
+        gained = stepper.chunk(start, builder.add(first, turn.index), factor)
+        turn.next = [builder.add(a, b) for a, b in zip(turn.values, gained, strict=True)]
+    return _packed(builder, *turn.values)
+
+
+def _generate_both(checked: bool, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+    start, zeros, ones, count, x, low, high, low_up, high_up, bottom, top = numbers
+    code, zero, factor = Code(builder), ir.Constant(I64, 0), None
+    factor = code.splat(x, _WORDS)
+    down = _Stepper(code, False, pointers, [low, high if checked else None, bottom])
+    up = _Stepper(code, True, pointers, [low_up, high_up if checked else None, top])
+    with code.loop(zero, count, CHUNK, [zero, zero]) as turn:
+        moved, clamped = turn.values
+        for stepper, block in ((down, zeros), (up, ones)):
+            wanted, stuck = stepper.chunk(start, builder.add(block, turn.index), factor)
+            moved, clamped = builder.add(moved, wanted), builder.add(clamped, stuck)
+        turn.next = [moved, clamped]
+    return _packed(builder, *turn.values)
+
+
+step_down, step_up = (vector_op(partial(_step, up), partial(_generate_step, up)) for up in (False, True))
+step_both, step_both_checked = (
+    vector_op(partial(_step_both, checked), partial(_generate_both, checked)) for checked in (False, True)
+)
+
+
+def _add_steps(
+    weights: Any,
+    delta: Int16,
+    lows: Int16,
+    highs: Int16,
+    start: int,
+    first: int,
+    count: int,
+    x: int,
+    low: int,
+    high: int,
+    split: int,
+    rest: int,
+    lowest: int,
+    highest: int,
+) -> int:
+    """Update *count* weights (a multiple of CHUNK) by steps of any size.
+
+    With the draw r = (high << split) + low and s = split + rest each weight becomes clamp(W + ((δ·x + r) >> s)), every
+    lane with its own part of the masks, computed as floor((floor((δ·x + low) / 2^split) + high) / 2^rest): the same
+    number in 16 bits (bounds: :mod:`neuro_emu.datapath.layout`).
+
+    Args:
+        weights: int8 or int16, flat; *start* is position 0.
+        delta: (positions,) δ, or codes where *x* is δ.
+        lows, highs: (positions,) masks, or with *low* = 0 the parts of the draws themselves.
+        start, first, count: positions *first* … *first* + *count* − 1.
+        x, low, high, split, rest: see above.
+        lowest, highest: limits of a weight.
+
+    Returns:
+        Steps that were not 0 + 2^32 · weights clamped.
+
+    """
+    moved = clamped = 0
+    for p in range(first, first + count):
+        head = (int(delta[p]) * x + (low ^ int(lows[p]))) >> split
+        step = (head + (high ^ int(highs[p]))) >> rest
+        total = int(weights[start + p]) + step
+        kept = min(max(total, lowest), highest)
+        weights[start + p] = kept
+        moved += step != 0
+        clamped += total != kept
+    return moved + (clamped << 32)
+
+
+def _generate_steps(builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+    weights, delta, lows, highs = pointers
+    start, first, count, *settings = numbers
+    code, zero, bits = Code(builder), ir.Constant(I64, 0), weights.type.pointee.width
+    stored = ir.VectorType(weights.type.pointee, CHUNK)
+    x, low, high, split, rest, lowest, highest = (code.splat(number, _WORDS) for number in settings)
+    with code.loop(zero, count, CHUNK, [zero, zero]) as turn:
+        at = builder.add(first, turn.index)
+        place = builder.add(start, at)
+        product = builder.mul(code.load(delta, at, _WORDS), x)
+        head = builder.ashr(builder.add(product, builder.xor(low, code.load(lows, at, _WORDS))), split)
+        step = builder.ashr(builder.add(head, builder.xor(high, code.load(highs, at, _WORDS))), rest)
+        old = code.load(weights, place, stored)
+        old = old if bits == 16 else builder.sext(old, _WORDS)
+        total = builder.add(step, old)  # where this leaves 16 bits it differs from what is kept all the same
+        most = code.call(f"llvm.sadd.sat.v{CHUNK}i16", _WORDS, [step, old])
+        upper = builder.select(builder.icmp_signed("<", most, highest), most, highest)
+        kept = builder.select(builder.icmp_signed(">", upper, lowest), upper, lowest)
+        code.store(kept if bits == 16 else builder.trunc(kept, stored), weights, place)
+        moved = code.count_ones(builder.icmp_signed("!=", step, constant(_WORDS, 0)))
+        clamped = code.count_ones(builder.icmp_signed("!=", total, kept))
+        turn.next = [builder.add(a, b) for a, b in zip(turn.values, (moved, clamped), strict=True)]
+    return _packed(builder, *turn.values)
+
+
+def _levels(peak: int, shift: int, most: int) -> int:
+    """Largest m ≤ *most* with *peak* ≤ 2^(shift − m); *peak* is 1 … 2^shift."""
+    return min(most, shift - (peak - 1).bit_length())
+
+
+def _generate_levels(builder: Any, _pointers: list[Any], numbers: list[Any]) -> Any:
+    peak, shift, most = numbers
+    code = Code(builder)
+    below = builder.sub(peak, ir.Constant(I64, 1))
+    zeros = code.call("llvm.ctlz.i64", I64, [below, ir.Constant(ir.IntType(1), 0)])
+    level = builder.sub(shift, builder.sub(ir.Constant(I64, 64), zeros))
+    return builder.select(builder.icmp_signed("<", level, most), level, most)
+
+
+levels = vector_op(_levels, _generate_levels)
+add_steps = vector_op(_add_steps, _generate_steps)

@@ -38,13 +38,14 @@ class FastDatapath:
         chip: what to emulate.
         state: where to start; copied. :meth:`state` returns the present one.
         backend: ``vector``, ``portable``, ``plain`` or ``auto``; all give the same integers.
+        threads: used where the chip allows it; any number gives the same integers.
 
     Raises:
         RunError: if this processor has no code for the back-end.
 
     """
 
-    def __init__(self, chip: Chip, state: ChipState, backend: str = "auto") -> None:
+    def __init__(self, chip: Chip, state: ChipState, backend: str = "auto", threads: int = 1) -> None:
         chip.refuse_adam()
         self.chip = chip
         self.backend = chosen_backend(backend)
@@ -71,7 +72,7 @@ class FastDatapath:
         self._vector: VectorRun | None = None
         if self.backend == VECTOR:
             online = OnlineChip.of(chip, self._storage, self._program)
-            self._vector = VectorRun(online, state, self._fabric) if online else None
+            self._vector = VectorRun(online, state, self._fabric, threads) if online else None
         self.begin_epoch(state.epoch)
 
     def _stored(self) -> Iterator[tuple[Matrix, Storage]]:

@@ -6,18 +6,21 @@ A chip is run so when every operation of its rule and every bound has a vector k
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from neuro_emu.datapath.layout import Storage, aligned_zeros, masked, split_draw
 from neuro_emu.datapath.program import Program
+from neuro_emu.datapath.tiles import Bench, TiledTraining
 from neuro_emu.jit import jit_enabled
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.learn import DELTA_OUTPUT
 from neuro_emu.kernels.online_block import run_online
 from neuro_emu.kernels.vector.code import LEVEL
+from neuro_emu.kernels.vector.codes import LOOKS_UP
 from neuro_emu.kernels.vector.words import BATCH, STRETCHES, leap_tables
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.matrices import Kind, Matrix
@@ -231,6 +234,8 @@ class OnlineChip:
                 sh.ONE_BIT: int(one_bit),
                 sh.OPEN_FROM: int(opened[0]) if one_bit else 0,
                 sh.OPEN_TO: int(opened[-1]) if one_bit else 0,
+                sh.BYTE_LEVELS: self.storages[k].levels if LOOKS_UP and layer.output.bits <= 8 else 0,
+                sh.BYTE_OFFSET: -layer.output.low,
             }
             table[k, list(columns)] = list(columns.values())
             feedback += self.feedback_rows(k) * self.storages[k].positions
@@ -264,23 +269,25 @@ def set_masks(online: OnlineChip, epoch: int, layers: fb.Int64, geometry: fb.Geo
         layers[m, fb.SPLIT] = split
         draws = np.array([draw(mask, shift) for mask in geometry.masks[m].tolist()], dtype=np.int64)
         for which, cut in ((sh.COMPARED, min(shift, _COMPARED_BITS)), (sh.ADDED, split)):
-            sheet.lows[which, m] = draws % 2**cut
-            sheet.highs[which, m] = (draws // 2**cut).astype(np.int16)
+            sheet.lows[which, m, : len(draws)] = draws % 2**cut
+            sheet.highs[which, m, : len(draws)] = (draws // 2**cut).astype(np.int16)
 
 
 def sheet_of(online: OnlineChip, state: ChipState, arena: int, geometry: fb.Geometry) -> sh.Sheet:
     """Return the sheet of a chip; *arena* is the length of the arena of weights."""
     chip, matrices = online.chip, online.chip.matrices
-    positions = geometry.masks.shape[1]
+    positions = -(-geometry.masks.shape[1] // 64) * 64
     most = max(max(m.stored_rows, st.length) for m, st in zip(matrices, online.storages, strict=True))
     slopes = [derivative_table(layer.activation, layer.table_frac) for layer in chip.network.layers]
+    lowest = np.array([layer.output.low for layer in chip.network.layers]).reshape(-1, 1, 1)
     return sh.Sheet(
         plan=online.plan(),
         weights8=aligned_zeros(arena, np.int8),
         feedback=feedback_of(online, state),
-        lows=np.zeros((2, len(matrices), positions), dtype=np.int16),
-        highs=np.zeros((2, len(matrices), positions), dtype=np.int16),
+        lows=aligned_zeros((2, len(matrices), positions), np.int16),
+        highs=aligned_zeros((2, len(matrices), positions), np.int16),
         slopes=np.array(slopes, dtype=np.int32),
+        tables=(geometry.tables[: online.last + 1] - lowest).astype(np.uint8),
         leaps=leap_tables(chip.numerics.word_source is WordSource.ROW_LFSR),
         words=np.zeros((len(matrices), most + 2 * BATCH), dtype=np.uint32),
         starts=np.zeros((len(matrices), STRETCHES), dtype=np.uint32),
@@ -291,27 +298,28 @@ def sheet_of(online: OnlineChip, state: ChipState, arena: int, geometry: fb.Geom
 def desk_of(online: OnlineChip) -> sh.Desk:
     """Return working registers, empty."""
     layers = online.last + 1
-    positions = max(max(st.positions, st.length) for st in online.storages) + 2 * fb.CHUNK
-    rows = max(m.stored_rows for m in online.chip.matrices) + 4 * fb.PADDING
-    length = max(rows, positions)
+    line = 2 * fb.CHUNK  # a whole number of cache lines of any type
+    positions = -(-max(max(st.positions, st.length) for st in online.storages) // line) * line
+    rows = -(-(max(m.stored_rows for m in online.chip.matrices) + fb.PADDING) // line) * line
+    length = max(rows, positions) + line
     return sh.Desk(
-        q=np.zeros((layers, positions), dtype=np.int8),
-        codes=np.zeros((layers + 1, length), dtype=np.int16),
-        index=np.zeros((layers, rows), dtype=np.int32),
-        value=np.zeros((layers, rows), dtype=np.int16),
-        active=np.zeros(layers, dtype=np.int64),
-        offsets=np.zeros(length, dtype=np.int32),
-        sizes=np.zeros(length, dtype=np.uint8),
-        vector=np.zeros(length, dtype=np.int16),
+        q=aligned_zeros((layers, positions), np.int8),
+        codes=aligned_zeros((layers + 1, length), np.int16),
+        index=aligned_zeros((layers, rows), np.int32),
+        value=aligned_zeros((layers, rows), np.int16),
+        active=aligned_zeros(layers, np.int64),
+        offsets=aligned_zeros(length, np.int32),
+        sizes=aligned_zeros(length, np.uint8),
+        vector=aligned_zeros(length, np.int16),
         sums=aligned_zeros(positions, np.int32),
-        totals=np.zeros(positions, dtype=np.int64),
-        signal=np.zeros((layers, positions), dtype=np.int32),
-        slope=np.zeros(positions, dtype=np.int32),
-        delta=np.zeros((layers, positions), dtype=np.int16),
-        peak=np.zeros(layers, dtype=np.int64),
-        lows=np.zeros(length, dtype=np.int16),
-        highs=np.zeros(length, dtype=np.int16),
-        flags=np.zeros(length, dtype=np.int16),
+        totals=aligned_zeros(positions, np.int64),
+        signal=aligned_zeros((layers, positions), np.int32),
+        slope=aligned_zeros(positions, np.int32),
+        delta=aligned_zeros((layers, positions), np.int16),
+        peak=aligned_zeros(layers, np.int64),
+        lows=aligned_zeros(length, np.int16),
+        highs=aligned_zeros(length, np.int16),
+        flags=aligned_zeros(length, np.int16),
     )
 
 
@@ -321,17 +329,23 @@ class VectorRun:
     Weights of 8 bits live on the sheet while vector blocks run; :meth:`enter` and :meth:`leave` bring them over.
     """
 
-    def __init__(self, online: OnlineChip, state: ChipState, fabric: fb.Fabric) -> None:
-        self._online, self._fabric = online, fabric
+    def __init__(self, online: OnlineChip, state: ChipState, fabric: fb.Fabric, threads: int = 1) -> None:
+        self._online, self._fabric, self._threads = online, fabric, threads
         self._sheet = sheet_of(online, state, len(fabric.memory.weights), fabric.geometry)
         self._desk = desk_of(online)
         self._entered = False
+        self._tiled = TiledTraining(fabric, self._sheet, self._desk, threads) if self._tiles() else None
         self._learns = [m for m in range(online.last) if online.origins[m].kind != sh.FROZEN]
         self.trains = False
         narrow = [m for m in online.chip.matrices if online.bytes_of(m) == 1]
         starts = [int(fabric.layers[m.index, fb.OFFSET]) for m in narrow]
         sizes = [m.stored_rows * online.storages[m.index].positions for m in narrow]
         self._narrow = [slice(a, a + n) for a, n in zip(starts, sizes, strict=True)]
+
+    def _tiles(self) -> bool:
+        """Whether hidden layers wait for nothing but the label, so that threads can share them."""
+        alone = all(origin.kind in {sh.FROZEN, sh.FROM_LABEL} for origin in self._online.origins)
+        return alone and self._threads > 1 and not self._online.chip.learning.error_gate
 
     def begin_epoch(self, epoch: int) -> None:
         """Take over the shifts of *epoch* from the fabric."""
@@ -362,7 +376,10 @@ class VectorRun:
         self.enter()
         hits = self._fabric.activity.hits
         before = hits[fb.FORWARDS].copy()
-        done = int(run_online(self._fabric, self._sheet, self._desk, samples, start, stop))
+        if self._tiled:
+            done = self._tiled.train(samples, start, stop)
+        else:
+            done = int(run_online(self._fabric, self._sheet, self._desk, samples, start, stop))
         # Every sample that is learned from is presented just before, so both have the same active rows.
         gained = hits[fb.FORWARDS] - before
         gated = bool(self._fabric.constants[fb.GATED])
@@ -371,6 +388,20 @@ class VectorRun:
         return done
 
     def infer(self, samples: fb.Samples, start: int, stop: int, activity: fb.Activity) -> int:
-        """Forward passes over ``samples.order[start:stop]``, counted in *activity*."""
+        """Forward passes over ``samples.order[start:stop]``, counted in *activity*; threads share the samples."""
         self.enter()
-        return int(run_online(self._fabric._replace(activity=activity), self._sheet, self._desk, samples, start, stop))
+        fabric = self._fabric._replace(activity=activity)
+        if self._threads == 1:
+            return int(run_online(fabric, self._sheet, self._desk, samples, start, stop))
+        benches = [Bench.beside(fabric, self._sheet, self._desk) for _ in range(self._threads)]
+        borders = np.linspace(start, stop, self._threads + 1).astype(int).tolist()
+
+        def part(bench: Bench, first: int, last: int) -> int:
+            return int(run_online(bench.fabric, bench.sheet, bench.desk, samples, first, last))
+
+        with ThreadPoolExecutor(self._threads) as pool:
+            done = sum(pool.map(part, benches, borders[:-1], borders[1:]))
+        for bench in benches:
+            for total, counted in zip(activity, bench.fabric.activity, strict=True):
+                np.add(total, counted, out=total)
+        return done

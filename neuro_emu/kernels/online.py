@@ -6,6 +6,8 @@ from neuro_emu.jit import kernel
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.schedule import clear_ports, stalls_of_run
+from neuro_emu.kernels.vector.codes import GROUP as NEURONS
+from neuro_emu.kernels.vector.codes import outputs1, outputs2, outputs3, outputs4, outputs5, prefetch
 from neuro_emu.kernels.vector.signals import dot16, requantise8
 from neuro_emu.kernels.vector.sums import GROUP, TILE, sum_group8, sum_group16, sum_rows8, sum_rows16
 from neuro_emu.kernels.vector.words import scan, trailing_zeros
@@ -32,6 +34,14 @@ def list_inputs(sample: int, fabric: fb.Fabric, samples: fb.Samples, desk: sh.De
     for a in range(n + 1):
         hits[index[a]] += 1
     desk.active[0] = n + 1
+
+
+@kernel
+def expect_inputs(sample: int, samples: fb.Samples) -> None:
+    """Ask for the events of a sample that comes soon: samples come in any order, so no hardware foresees it."""
+    start, stop = samples.events.ends[sample], samples.events.ends[sample + 1]
+    prefetch(samples.events.inputs, start, stop)
+    prefetch(samples.events.value, start, stop)
 
 
 @kernel
@@ -108,7 +118,7 @@ def sum_wide(
 
 
 @kernel
-def _forward16(k: int, first: int, last: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> int:
+def _forward16(k: int, q: sh.Int8, first: int, last: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> int:
     """Pre-activations of 16-bit weights; more rows than a 32-bit sum has room for are summed in parts."""
     base, step = fabric.layers[k, fb.OFFSET], fabric.layers[k, fb.ROW_STEP]
     index, value, n, room = desk.index[k], desk.value[k], desk.active[k], sheet.plan[k, sh.ROOM]
@@ -119,7 +129,7 @@ def _forward16(k: int, first: int, last: int, fabric: fb.Fabric, sheet: sh.Sheet
     desk.offsets[n] = 0
     if n <= room:
         sum_wide(fabric.memory.weights, base, value, n, first, last, desk.offsets, desk.sums)
-        return int(requantise8(desk.sums, desk.q[k], first, last - first, shift, -128, 127))
+        return int(requantise8(desk.sums, q, first, last - first, shift, -128, 127))
     totals, sums = desk.totals[first:last], desk.sums[first:last]
     totals[:] = 0
     for block in range(0, n, room):
@@ -132,29 +142,45 @@ def _forward16(k: int, first: int, last: int, fabric: fb.Fabric, sheet: sh.Sheet
         aligned = align(totals[p], shift)
         kept = saturate(aligned, -128, 127)
         clamped += kept != aligned
-        desk.q[k, first + p] = kept
+        q[first + p] = kept
     return clamped
 
 
 @kernel
-def forward_layer(k: int, first: int, last: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> None:
+def forward_layer(k: int, q: sh.Int8, first: int, last: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> None:
     """Pre-activations q of positions *first* … *last* − 1 of hidden layer k, from its list of active rows."""
     if sheet.plan[k, sh.BYTES] == 1:
         _sum8(k, first, last, fabric, sheet, desk)
         shift = fabric.layers[k, fb.PREACTIVATION_SHIFT]
-        clamped = requantise8(desk.sums, desk.q[k], first, last - first, shift, -128, 127)
+        clamped = requantise8(desk.sums, q, first, last - first, shift, -128, 127)
     else:
-        clamped = _forward16(k, first, last, fabric, sheet, desk)
+        clamped = _forward16(k, q, first, last, fabric, sheet, desk)
     fabric.activity.events[k, PREACTIVATION_OVF] += clamped
 
 
 @kernel
-def look_up(k: int, which: int, q: sh.Int8, fabric: fb.Fabric, desk: sh.Desk) -> None:
+def look_up(k: int, which: int, q: sh.Int8, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> None:
     """Outputs of hidden layer k in the order of its neurons, with the bias code of the layer above behind them."""
-    codes, table, position = desk.codes[k + 1], fabric.geometry.tables[k, which], fabric.geometry.position[k]
-    units = fabric.layers[k, fb.UNITS]
-    for j in range(units):
-        codes[j] = table[table_address(int(q[position[j]]))]
+    codes, units = desk.codes[k + 1], fabric.layers[k, fb.UNITS]
+    levels = sheet.plan[k, sh.BYTE_LEVELS]
+    if levels:
+        table, offset, positions = sheet.tables[k, which], sheet.plan[k, sh.BYTE_OFFSET], fabric.layers[k, fb.POSITIONS]
+        count = (units + NEURONS - 1) // NEURONS * NEURONS
+        if levels == 1:
+            outputs1(q, table, codes, positions, count, offset)
+        elif levels == 2:
+            outputs2(q, table, codes, positions, count, offset)
+        elif levels == 3:
+            outputs3(q, table, codes, positions, count, offset)
+        elif levels == 4:
+            outputs4(q, table, codes, positions, count, offset)
+        else:
+            outputs5(q, table, codes, positions, count, offset)
+        codes[units:count] = 0
+    else:
+        values, position = fabric.geometry.tables[k, which], fabric.geometry.position[k]
+        for j in range(units):
+            codes[j] = values[table_address(int(q[position[j]]))]
     codes[units] = fabric.layers[k + 1, fb.BIAS]
 
 

@@ -7,6 +7,7 @@ from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.learn import ERROR_EXACT, output_error
 from neuro_emu.kernels.online import (
+    expect_inputs,
     forward_layer,
     forward_output,
     list_codes,
@@ -26,7 +27,7 @@ from neuro_emu.kernels.online_learn import (
     update_matrix,
 )
 from neuro_emu.kernels.outputs import most_owned, softmax
-from neuro_emu.kernels.streams import close_streams, open_streams, reserve_words, use_words
+from neuro_emu.kernels.streams import close_stream, open_streams, reserve_words, use_words
 
 
 @kernel
@@ -127,6 +128,76 @@ def _learn_hidden(sample: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk
 
 
 @kernel
+def run_hidden(
+    k: int,
+    tile: tuple[int, int],
+    fabric: fb.Fabric,
+    sheet: sh.Sheet,
+    desk: sh.Desk,
+    samples: fb.Samples,
+    held: sh.Int8,
+    start: int,
+    stop: int,
+) -> int:
+    """Train one tile of hidden layer k, whose signal waits for nothing but the label, on ``order[start:stop]``.
+
+    Args:
+        k: hidden layer.
+        tile: first position and end; tiles of a layer may run side by side, as no neuron knows of another.
+        fabric, sheet, desk: the chip, with counters, streams and registers of this tile's own.
+        samples: what to present.
+        held: (samples, layers, positions) pre-activations of the block: read of layer k − 1, written of layer k.
+        start, stop: the block.
+
+    Returns:
+        Samples presented. Streams go on from block to block; registers are moved on when all tiles are done.
+
+    """
+    layers, totals, (first, last) = fabric.layers, fabric.activity.totals, tile
+    leads = first == 0  # rows, hits and stalls are the same for every tile: one counts them
+    for t in range(start, stop):
+        sample = samples.order[t]
+        if k:
+            look_up(k - 1, fb.LEARNING_TABLE, held[t - start, k - 1], fabric, sheet, desk)
+            list_codes(k, fabric, desk)
+        else:
+            if t + 1 < stop:
+                expect_inputs(samples.order[t + 1], samples)
+            list_inputs(sample, fabric, samples, desk)
+        q = held[t - start, k]
+        forward_layer(k, q, first, last, fabric, sheet, desk)
+        totals[k, fb.FORWARDS] += 1
+        if sheet.plan[k, sh.ORIGIN] == sh.FROZEN:
+            continue
+        label_signal(k, int(samples.labels[sample]), first, last, fabric, sheet, desk)
+        gate_signal(k, q, first, last, fabric, sheet, desk)
+        n = desk.active[k]
+        words = reserve_words(k, n, fabric.constants, sheet)
+        use_words(k, n, fabric.constants, sheet)
+        result = update_matrix(k, k, n, words, first, last, fabric, sheet, desk)
+        book_rows(k, n if leads else 0, result, fabric)
+        if leads:
+            totals[k, fb.LEARNED] += 1
+            totals[k, fb.STALLS] += samples.events.stalls[sample] if k == 0 else stalls_of_rows(k, fabric, desk)
+    return stop - start
+
+
+@kernel
+def run_last(
+    fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples, held: sh.Int8, start: int, stop: int
+) -> int:
+    """Train the last layer on ``order[start:stop]``, whose hidden pre-activations are *held*; see `run_hidden`."""
+    below = fabric.constants[fb.LAYERS] - 2
+    for t in range(start, stop):
+        look_up(below, fb.LEARNING_TABLE, held[t - start, below], fabric, sheet, desk)
+        active = _outputs(t, fabric, sheet, desk, samples)
+        fabric.memory.progress[fb.SAMPLES] += 1
+        fabric.memory.progress[fb.WRITES] += 1
+        _update_output(active, fabric, sheet, desk)
+    return stop - start
+
+
+@kernel
 def run_online(fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples, start: int, stop: int) -> int:
     """Present ``order[start:stop]``: train, one update a sample, or only infer; returns how many were presented."""
     last = fabric.constants[fb.LAYERS] - 1
@@ -135,13 +206,15 @@ def run_online(fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Sa
         open_streams(fabric, sheet)
     for t in range(start, stop):
         sample = samples.order[t]
+        if t + 1 < stop:
+            expect_inputs(samples.order[t + 1], samples)
         list_inputs(sample, fabric, samples, desk)
         for k in range(last):
             if k:
                 list_codes(k, fabric, desk)
             fabric.activity.totals[k, fb.FORWARDS] += 1
-            forward_layer(k, 0, fabric.layers[k, fb.POSITIONS], fabric, sheet, desk)
-            look_up(k, which, desk.q[k], fabric, desk)
+            forward_layer(k, desk.q[k], 0, fabric.layers[k, fb.POSITIONS], fabric, sheet, desk)
+            look_up(k, which, desk.q[k], fabric, sheet, desk)
         active = _outputs(t, fabric, sheet, desk, samples)
         if samples.learn:
             fabric.memory.progress[fb.SAMPLES] += 1
@@ -149,5 +222,6 @@ def run_online(fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Sa
             _learn_hidden(sample, fabric, sheet, desk, samples)
             _update_output(active, fabric, sheet, desk)
     if samples.learn:
-        close_streams(fabric, sheet)
+        for m in range(sheet.words.shape[0]):
+            close_stream(m, fabric, sheet)
     return stop - start

@@ -7,7 +7,14 @@ from typing import Any
 from neuro_emu.jit import routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.pieces import low_bits
-from neuro_emu.kernels.vector.steps import add_steps, levels, step_both, step_both_checked, step_down, step_up
+from neuro_emu.kernels.vector.steps import (
+    add_steps,
+    levels,
+    step_both,
+    step_both_checked,
+    step_both_wide,
+    step_signed,
+)
 from neuro_emu.numerics.ops import draw
 
 COMPARED_BITS = 15
@@ -54,6 +61,7 @@ def update_rows(
     below = shift - above
     flip, ones_above = (1 << below) - 1, (1 << above) - 1
     whole = first == 0 and last == positions
+    halved = 2 * (last - first) == positions
     # A whole row is compared only where few lanes step; without lane masks all draws of a row are one.
     limit = 1 << shift if most > 0 or above > 0 else 0
     result = 0
@@ -76,7 +84,11 @@ def update_rows(
         zeros = (r >> (shift - level)) * size
         ones = positions - size - zeros
         low_up, high_up = low ^ flip, high ^ ones_above
-        if whole and level >= above:
+        if whole and level >= above and size >= 2 * fb.CHUNK:
+            result += step_both_wide(
+                weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
+            )
+        elif whole and level >= above:
             result += step_both(
                 weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
             )
@@ -85,10 +97,15 @@ def update_rows(
                 weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
             )
         else:
-            at, end = max(zeros, first), min(zeros + size, last)
-            if at < end:
-                result += step_down(weights, delta, lows, highs, start, at, end - at, x, low, high, bottom)
-            at, end = max(ones, first), min(ones + size, last)
-            if at < end:
-                result += step_up(weights, delta, lows, highs, start, at, end - at, x, low_up, high_up, top)
+            # The two blocks never lie in the same half of a row, so a tile of half a row has work in one of them.
+            sign = -1 if zeros < last and zeros + size > first else 1
+            for _ in range(1 if level > 0 and halved else 2):
+                up = sign > 0
+                at, end = max(ones if up else zeros, first), min((ones if up else zeros) + size, last)
+                if at < end:
+                    one_low, one_high, limit_of = (low_up, high_up, top) if up else (low, high, bottom)
+                    result += step_signed(
+                        weights, delta, lows, highs, start, at, end - at, x, one_low, one_high, limit_of, sign
+                    )
+                sign = -sign
     return result

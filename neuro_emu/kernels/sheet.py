@@ -36,8 +36,10 @@ FROZEN, FROM_LABEL, FROM_ROWS, FROM_COLUMNS, FROM_MATRIX = range(5)
     ONE_BIT,  # 1: f′ is 1 for OPEN_FROM ≤ q ≤ OPEN_TO, else 0
     OPEN_FROM,
     OPEN_TO,
-) = range(13)
-PLAN_COLUMNS = 13
+    BYTE_LEVELS,  # levels of its storage if its outputs are bytes that registers look up, else 0
+    BYTE_OFFSET,  # what the bytes are above the codes
+) = range(15)
+PLAN_COLUMNS = 15
 
 NEXT, FILLED = range(2)
 """Words of a stream that are used up, and that there are."""
@@ -55,6 +57,7 @@ class Sheet(NamedTuple):
     lows: Int16  # (2, matrices, positions): lane masks, low part; COMPARED, ADDED
     highs: Int16  # (2, matrices, positions): the same, high part
     slopes: Int32  # (layers, 256): f′ by q mod 256
+    tables: UInt8  # (layers, 3, 256): outputs as bytes; tables as in the fabric
     leaps: Int64  # (2, 4, 256)
     words: Words  # (matrices, capacity): the next words of each matrix
     starts: Words  # (matrices, 16): registers of the next batch
@@ -81,9 +84,3 @@ class Desk(NamedTuple):
     lows: Int16  # (length,): draws of the rows of a column-stored layer
     highs: Int16  # (length,)
     flags: Int16  # (length / 16,): which rows are active
-
-
-class Held(NamedTuple):
-    """Pre-activations of a block of samples, for rules whose hidden layers wait for nothing but the label."""
-
-    q: Int8  # (samples, layers, positions)

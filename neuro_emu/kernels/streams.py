@@ -28,13 +28,11 @@ def open_streams(fabric: fb.Fabric, sheet: sh.Sheet) -> None:
 
 
 @kernel
-def close_streams(fabric: fb.Fabric, sheet: sh.Sheet) -> None:
-    """Leave each register at the last word that was used."""
-    if fabric.constants[fb.ROUNDING] == STOCH:
-        for m in range(sheet.words.shape[0]):
-            used = sheet.cursor[m, sh.NEXT]
-            if used > 0:
-                fabric.memory.row_registers[m] = sheet.words[m, used - 1]
+def close_stream(m: int, fabric: fb.Fabric, sheet: sh.Sheet) -> None:
+    """Leave the register of matrix m at the last word that was used."""
+    used = sheet.cursor[m, sh.NEXT]
+    if fabric.constants[fb.ROUNDING] == STOCH and used > 0:
+        fabric.memory.row_registers[m] = sheet.words[m, used - 1]
 
 
 @kernel

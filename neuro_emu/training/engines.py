@@ -88,8 +88,9 @@ class FastEngine:
         targets: NDArray[np.int32] | None = None,
         *,
         backend: str = "auto",
+        threads: int = 1,
     ) -> None:
-        self._path = FastDatapath(chip, state, backend)
+        self._path = FastDatapath(chip, state, backend, threads)
         self._chip, self._codes, self._labels, self._targets = chip, codes, labels, targets
         self._inferences = self._path.new_activity()
         self._order: Int64 = np.zeros(0, dtype=np.int64)

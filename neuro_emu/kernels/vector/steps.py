@@ -81,7 +81,8 @@ def _step_both(
     bottom: int,
     top: int,
 ) -> int:
-    """Steps down in the block of *count* positions at *zeros*, steps up in that at *ones*: :func:`_step` twice.
+    """Steps down in the block of *count* positions (the wide form wants a multiple of 2 · CHUNK) at *zeros*,
+    steps up in that at *ones*: :func:`_step` twice.
 
     Unless *checked* the caller knows that in the first the high part of every draw is all zeros, in the other all ones.
     """
@@ -92,24 +93,25 @@ def _step_both(
 class _Stepper:
     """Emits steps of one sign, one chunk at a time."""
 
-    def __init__(self, code: Code, up: bool, arrays: list[Any], settings: list[Any]) -> None:
+    def __init__(self, code: Code, up: bool, arrays: list[Any], settings: list[Any], lanes: int = CHUNK) -> None:
         low, high, limit = settings
         self.code, self.up, self.arrays = code, up, arrays
-        self.stored = ir.VectorType(arrays[0].type.pointee, CHUNK)
+        self.words = ir.VectorType(I16, lanes)
+        self.stored = ir.VectorType(arrays[0].type.pointee, lanes)
         # δ·x < −r is δ·x ≤ ~r
-        self.low = code.splat(low if up else code.builder.not_(low), _WORDS)
-        self.high = None if high is None else code.splat(high, _WORDS)
+        self.low = code.splat(low if up else code.builder.not_(low), self.words)
+        self.high = None if high is None else code.splat(high, self.words)
         self.limit = code.splat(limit, self.stored)
 
     def chunk(self, start: Any, at: Any, x: Any) -> tuple[Any, Any]:
         """Update the chunk at position *at*; returns how many wanted a step and how many could not take it."""
         weights, delta, lows, highs = self.arrays
         code, b, place = self.code, self.code.builder, self.code.builder.add(start, at)
-        product = b.mul(code.load(delta, at, _WORDS), x)
-        draw = b.xor(self.low, code.load(lows, at, _WORDS))
+        product = b.mul(code.load(delta, at, self.words), x)
+        draw = b.xor(self.low, code.load(lows, at, self.words))
         wanted = b.icmp_signed(">" if self.up else "<=", product, draw)
         if self.high is not None:
-            wanted = b.and_(wanted, b.icmp_signed("==", code.load(highs, at, _WORDS), self.high))
+            wanted = b.and_(wanted, b.icmp_signed("==", code.load(highs, at, self.words), self.high))
         old = code.load(weights, place, self.stored)
         stuck = b.and_(wanted, b.icmp_signed("==", old, self.limit))
         free = b.and_(wanted, b.not_(stuck))
@@ -122,23 +124,13 @@ def _packed(builder: Any, moved: Any, clamped: Any) -> Any:
     return builder.add(moved, builder.shl(clamped, ir.Constant(I64, 32)))
 
 
-def _generate_step(up: bool, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
-    start, first, count, x, *settings = numbers
-    code, zero = Code(builder), ir.Constant(I64, 0)
-    stepper, factor = _Stepper(code, up, pointers, settings), code.splat(x, _WORDS)
-    with code.loop(zero, count, CHUNK, [zero, zero]) as turn:
-        gained = stepper.chunk(start, builder.add(first, turn.index), factor)
-        turn.next = [builder.add(a, b) for a, b in zip(turn.values, gained, strict=True)]
-    return _packed(builder, *turn.values)
-
-
-def _generate_both(checked: bool, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+def _generate_both(checked: bool, lanes: int, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
     start, zeros, ones, count, x, low, high, low_up, high_up, bottom, top = numbers
-    code, zero, factor = Code(builder), ir.Constant(I64, 0), None
-    factor = code.splat(x, _WORDS)
-    down = _Stepper(code, False, pointers, [low, high if checked else None, bottom])
-    up = _Stepper(code, True, pointers, [low_up, high_up if checked else None, top])
-    with code.loop(zero, count, CHUNK, [zero, zero]) as turn:
+    code, zero = Code(builder), ir.Constant(I64, 0)
+    factor = code.splat(x, ir.VectorType(I16, lanes))
+    down = _Stepper(code, False, pointers, [low, high if checked else None, bottom], lanes)
+    up = _Stepper(code, True, pointers, [low_up, high_up if checked else None, top], lanes)
+    with code.loop(zero, count, lanes, [zero, zero]) as turn:
         moved, clamped = turn.values
         for stepper, block in ((down, zeros), (up, ones)):
             wanted, stuck = stepper.chunk(start, builder.add(block, turn.index), factor)
@@ -147,9 +139,50 @@ def _generate_both(checked: bool, builder: Any, pointers: list[Any], numbers: li
     return _packed(builder, *turn.values)
 
 
-step_down, step_up = (vector_op(partial(_step, up), partial(_generate_step, up)) for up in (False, True))
-step_both, step_both_checked = (
-    vector_op(partial(_step_both, checked), partial(_generate_both, checked)) for checked in (False, True)
+def _step_signed(
+    weights: Any,
+    delta: Int16,
+    lows: Int16,
+    highs: Int16,
+    start: int,
+    first: int,
+    count: int,
+    x: int,
+    low: int,
+    high: int,
+    limit: int,
+    sign: int,
+) -> int:
+    """:func:`_step` up or down as *sign* says, 1 or −1, without a branch between them."""
+    return _step(sign > 0, weights, delta, lows, highs, start, first, count, x, low, high, limit)
+
+
+def _generate_signed(builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+    weights, delta, lows, highs = pointers
+    start, first, count, x, low, high, limit, sign = numbers
+    code, zero, stored = Code(builder), ir.Constant(I64, 0), ir.VectorType(pointers[0].type.pointee, CHUNK)
+    factor = code.splat(builder.mul(x, sign), _WORDS)  # δ·x < −r is −δ·x > r
+    below, above = code.splat(low, _WORDS), code.splat(high, _WORDS)
+    edge, one = code.splat(limit, stored), code.splat(sign, stored)
+    with code.loop(zero, count, CHUNK, [zero, zero]) as turn:
+        at = builder.add(first, turn.index)
+        place = builder.add(start, at)
+        product = builder.mul(code.load(delta, at, _WORDS), factor)
+        wanted = builder.icmp_signed(">", product, builder.xor(below, code.load(lows, at, _WORDS)))
+        wanted = builder.and_(wanted, builder.icmp_signed("==", code.load(highs, at, _WORDS), above))
+        old = code.load(weights, place, stored)
+        stuck = builder.and_(wanted, builder.icmp_signed("==", old, edge))
+        free = builder.and_(wanted, builder.not_(stuck))
+        code.store(builder.select(free, builder.add(old, one), old), weights, place)
+        gained = code.count_ones(wanted), code.count_ones(stuck)
+        turn.next = [builder.add(a, b) for a, b in zip(turn.values, gained, strict=True)]
+    return _packed(builder, *turn.values)
+
+
+step_signed = vector_op(_step_signed, _generate_signed)
+step_both, step_both_checked, step_both_wide = (
+    vector_op(partial(_step_both, checked), partial(_generate_both, checked, lanes))
+    for checked, lanes in ((False, CHUNK), (True, CHUNK), (False, 2 * CHUNK))
 )
 
 

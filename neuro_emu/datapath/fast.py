@@ -195,10 +195,11 @@ class FastDatapath:
     def train(self, samples: fb.Samples, start: int, stop: int) -> int:
         """Train on ``samples.order[start:stop]``; returns how many were done (see ``strict``)."""
         if self._vector and self._vector.trains:
-            return self._vector.train(samples, start, stop)
-        if self._vector:
-            self._vector.leave()
-        done: int = run_block(self._fabric, samples, start, stop, self._fill)
+            done = self._vector.train(samples, start, stop, self._fill)
+        else:
+            if self._vector:
+                self._vector.leave()
+            done = int(run_block(self._fabric, samples, start, stop, self._fill))
         self._fill = 0 if samples.flush else (self._fill + done) % self.chip.learning.batch
         return done
 

@@ -18,7 +18,7 @@ from neuro_emu.jit import jit_enabled
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.learn import DELTA_OUTPUT
-from neuro_emu.kernels.online_block import run_online
+from neuro_emu.kernels.online_block import run_batches, run_online
 from neuro_emu.kernels.vector.code import LEVEL
 from neuro_emu.kernels.vector.codes import LOOKS_UP
 from neuro_emu.kernels.vector.words import BATCH, STRETCHES, leap_tables
@@ -112,10 +112,9 @@ def _plain_chip(chip: Chip) -> bool:
     """Whether nothing but forward passes, signals and updates happens, one update a sample."""
     learning, numerics = chip.learning, chip.numerics
     return not (
-        learning.sums
-        or learning.momentum
+        learning.momentum
+        or (learning.sums and learning.error_gate is not None)
         or learning.weight_norm
-        or learning.weight_decay
         or learning.feedback_decay
         or learning.dropout
         or numerics.strict
@@ -202,6 +201,13 @@ class OnlineChip:
             shift = self.chip.shift_of(matrix, epoch)
             peak = matrix.lane * matrix.code
             adds = self.storages[matrix.index].columns or peak > 1 << shift or not masked(self.chip)
+            decay = self.chip.learning.weight_decay
+            if decay and decay.shift_at(epoch) > _COMPARED_BITS:
+                return False
+            if self.chip.learning.batch > 1:
+                if not 1 <= shift <= 30 or self.chip.learning.batch * peak + (1 << shift) > _INT32:
+                    return False
+                continue
             if shift < 1 or (adds and split_draw(self.chip, matrix, shift, by_lane=True) is None):
                 return False
         return True
@@ -286,12 +292,31 @@ def sheet_of(online: OnlineChip, state: ChipState, arena: int, geometry: fb.Geom
         feedback=feedback_of(online, state),
         lows=aligned_zeros((2, len(matrices), positions), np.int16),
         highs=aligned_zeros((2, len(matrices), positions), np.int16),
+        masks=geometry.masks.astype(np.uint32),
         slopes=np.array(slopes, dtype=np.int32),
         tables=(geometry.tables[: online.last + 1] - lowest).astype(np.uint8),
         leaps=leap_tables(chip.numerics.word_source is WordSource.ROW_LFSR),
         words=np.zeros((len(matrices), most + 2 * BATCH), dtype=np.uint32),
         starts=np.zeros((len(matrices), STRETCHES), dtype=np.uint32),
         cursor=np.zeros((len(matrices), 2), dtype=np.int64),
+    )
+
+
+def batch_of(online: OnlineChip, desk: sh.Desk) -> sh.Batch:
+    """Return a place for a mini-batch."""
+    kept, hidden = online.chip.learning.batch, max(online.last, 1)
+    kept = kept if kept > 1 else 0
+    rows, positions, length = desk.index.shape[1], desk.delta.shape[1], desk.codes.shape[1]
+    return sh.Batch(
+        delta=aligned_zeros((online.last + 1, kept, positions), np.int16),
+        codes=aligned_zeros((kept, length), np.int16),
+        index=aligned_zeros((hidden, kept, rows), np.int32),
+        value=aligned_zeros((hidden, kept, rows), np.int16),
+        active=aligned_zeros((hidden, kept), np.int64),
+        begin=aligned_zeros(rows, np.int64),
+        filled=aligned_zeros(rows, np.int64),
+        offsets=aligned_zeros((kept + 1) * rows + 1, np.int32),
+        factors=aligned_zeros((kept + 1) * rows + 1, np.int16),
     )
 
 
@@ -333,6 +358,7 @@ class VectorRun:
         self._online, self._fabric, self._threads = online, fabric, threads
         self._sheet = sheet_of(online, state, len(fabric.memory.weights), fabric.geometry)
         self._desk = desk_of(online)
+        self._batch = batch_of(online, self._desk)
         self._entered = False
         self._tiled = TiledTraining(fabric, self._sheet, self._desk, threads) if self._tiles() else None
         self._learns = [m for m in range(online.last) if online.origins[m].kind != sh.FROZEN]
@@ -345,7 +371,8 @@ class VectorRun:
     def _tiles(self) -> bool:
         """Whether hidden layers wait for nothing but the label, so that threads can share them."""
         alone = all(origin.kind in {sh.FROZEN, sh.FROM_LABEL} for origin in self._online.origins)
-        return alone and self._threads > 1 and not self._online.chip.learning.error_gate
+        learning = self._online.chip.learning
+        return alone and self._threads > 1 and not (learning.error_gate or learning.weight_decay or learning.sums)
 
     def begin_epoch(self, epoch: int) -> None:
         """Take over the shifts of *epoch* from the fabric."""
@@ -371,13 +398,15 @@ class VectorRun:
         self.copy_back()
         self._entered = False
 
-    def train(self, samples: fb.Samples, start: int, stop: int) -> int:
-        """Train on ``samples.order[start:stop]``; returns how many."""
+    def train(self, samples: fb.Samples, start: int, stop: int, fill: int) -> int:
+        """Train on ``samples.order[start:stop]``, *fill* samples being in the batch already; returns how many."""
         self.enter()
         hits = self._fabric.activity.hits
         before = hits[fb.FORWARDS].copy()
         if self._tiled:
             done = self._tiled.train(samples, start, stop)
+        elif self._online.chip.learning.batch > 1:
+            done = int(run_batches(self._fabric, self._sheet, self._desk, self._batch, samples, start, stop, fill))
         else:
             done = int(run_online(self._fabric, self._sheet, self._desk, samples, start, stop))
         # Every sample that is learned from is presented just before, so both have the same active rows.

@@ -17,6 +17,8 @@ from neuro_emu.kernels.online import (
     stalls_of_flags,
     stalls_of_rows,
 )
+from neuro_emu.kernels.online_batch import apply_batch, carry_batch, keep_sample
+from neuro_emu.kernels.online_decay import decay_matrices
 from neuro_emu.kernels.online_learn import (
     book_rows,
     gate_signal,
@@ -27,7 +29,7 @@ from neuro_emu.kernels.online_learn import (
     update_matrix,
 )
 from neuro_emu.kernels.outputs import most_owned, softmax
-from neuro_emu.kernels.streams import close_stream, open_streams, reserve_words, use_words
+from neuro_emu.kernels.streams import close_streams, open_streams, reserve_words, use_words
 
 
 @kernel
@@ -59,7 +61,6 @@ def _outputs(t: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples:
     words = reserve_words(last, fabric.layers[last, fb.UNIT_STEP], fabric.constants, sheet) if learns else 0
     active = scan_rows(fabric, sheet, desk, words)
     if learns:
-        use_words(last, active, fabric.constants, sheet)
         sample = samples.order[t]
         row = samples.labels[sample] if fabric.constants[fb.HOT] else sample
         for c in range(fabric.constants[fb.CLASSES]):
@@ -106,13 +107,16 @@ def _update_hidden(k: int, stalls: int, fabric: fb.Fabric, sheet: sh.Sheet, desk
 
 
 @kernel
-def _learn_hidden(sample: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples) -> None:
-    """Learning signals from the last hidden layer down, then the updates."""
-    last, label = fabric.constants[fb.LAYERS] - 1, int(samples.labels[sample])
-    if fabric.constants[fb.GATED]:
-        if fabric.scratch.signals[ERROR_EXACT, label] <= fabric.constants[fb.ERROR_GATE]:
-            return
-    for k in range(last - 1, -1, -1):
+def _open(label: int, fabric: fb.Fabric) -> bool:
+    """Whether the error gate lets the hidden layers learn."""
+    constants = fabric.constants
+    return constants[fb.GATED] == 0 or fabric.scratch.signals[ERROR_EXACT, label] > constants[fb.ERROR_GATE]
+
+
+@kernel
+def _signals(label: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> None:
+    """δ of every hidden layer that learns, from the last one down."""
+    for k in range(fabric.constants[fb.LAYERS] - 2, -1, -1):
         origin, positions = sheet.plan[k, sh.ORIGIN], fabric.layers[k, fb.POSITIONS]
         if origin == sh.FROZEN:
             continue
@@ -121,10 +125,6 @@ def _learn_hidden(sample: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk
         else:
             summed_signal(k, fabric, sheet, desk)
         gate_signal(k, desk.q[k], 0, positions, fabric, sheet, desk)
-    for k in range(last):
-        if sheet.plan[k, sh.ORIGIN] != sh.FROZEN:
-            stalls = samples.events.stalls[sample] if k == 0 else stalls_of_rows(k, fabric, desk)
-            _update_hidden(k, stalls, fabric, sheet, desk)
 
 
 @kernel
@@ -191,6 +191,7 @@ def run_last(
     for t in range(start, stop):
         look_up(below, fb.LEARNING_TABLE, held[t - start, below], fabric, sheet, desk)
         active = _outputs(t, fabric, sheet, desk, samples)
+        use_words(fabric.constants[fb.LAYERS] - 1, active, fabric.constants, sheet)
         fabric.memory.progress[fb.SAMPLES] += 1
         fabric.memory.progress[fb.WRITES] += 1
         _update_output(active, fabric, sheet, desk)
@@ -198,30 +199,86 @@ def run_last(
 
 
 @kernel
+def _present(t: int, stop: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples) -> int:
+    """Forward pass of the sample at place t of the order, and its output error; returns active rows of the last layer."""
+    last = fabric.constants[fb.LAYERS] - 1
+    if t + 1 < stop:
+        expect_inputs(samples.order[t + 1], samples)
+    list_inputs(samples.order[t], fabric, samples, desk)
+    which = fb.LEARNING_TABLE if samples.learn else fb.TESTING_TABLE
+    for k in range(last):
+        if k:
+            list_codes(k, fabric, desk)
+        fabric.activity.totals[k, fb.FORWARDS] += 1
+        forward_layer(k, desk.q[k], 0, fabric.layers[k, fb.POSITIONS], fabric, sheet, desk)
+        look_up(k, which, desk.q[k], fabric, sheet, desk)
+    return _outputs(t, fabric, sheet, desk, samples)
+
+
+@kernel
+def _after_write(fabric: fb.Fabric, sheet: sh.Sheet) -> None:
+    """Count a write, and decay weights when it is time."""
+    constants, progress = fabric.constants, fabric.memory.progress
+    progress[fb.WRITES] += 1
+    if constants[fb.WEIGHT_DECAY] and progress[fb.WRITES] % constants[fb.WEIGHT_DECAY_EVERY] == 0:
+        decay_matrices(fabric, sheet)
+
+
+@kernel
 def run_online(fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples, start: int, stop: int) -> int:
     """Present ``order[start:stop]``: train, one update a sample, or only infer; returns how many were presented."""
     last = fabric.constants[fb.LAYERS] - 1
-    which = fb.LEARNING_TABLE if samples.learn else fb.TESTING_TABLE
     if samples.learn:
         open_streams(fabric, sheet)
     for t in range(start, stop):
+        active = _present(t, stop, fabric, sheet, desk, samples)
+        if not samples.learn:
+            continue
         sample = samples.order[t]
-        if t + 1 < stop:
-            expect_inputs(samples.order[t + 1], samples)
-        list_inputs(sample, fabric, samples, desk)
-        for k in range(last):
-            if k:
-                list_codes(k, fabric, desk)
-            fabric.activity.totals[k, fb.FORWARDS] += 1
-            forward_layer(k, desk.q[k], 0, fabric.layers[k, fb.POSITIONS], fabric, sheet, desk)
-            look_up(k, which, desk.q[k], fabric, sheet, desk)
-        active = _outputs(t, fabric, sheet, desk, samples)
-        if samples.learn:
-            fabric.memory.progress[fb.SAMPLES] += 1
-            fabric.memory.progress[fb.WRITES] += 1
-            _learn_hidden(sample, fabric, sheet, desk, samples)
-            _update_output(active, fabric, sheet, desk)
+        fabric.memory.progress[fb.SAMPLES] += 1
+        use_words(last, active, fabric.constants, sheet)
+        if _open(int(samples.labels[sample]), fabric):
+            _signals(int(samples.labels[sample]), fabric, sheet, desk)
+            for k in range(last):
+                if sheet.plan[k, sh.ORIGIN] != sh.FROZEN:
+                    stalls = samples.events.stalls[sample] if k == 0 else stalls_of_rows(k, fabric, desk)
+                    _update_hidden(k, stalls, fabric, sheet, desk)
+        _update_output(active, fabric, sheet, desk)
+        _after_write(fabric, sheet)
     if samples.learn:
-        for m in range(sheet.words.shape[0]):
-            close_stream(m, fabric, sheet)
+        close_streams(fabric, sheet)
+    return stop - start
+
+
+@kernel
+def run_batches(
+    fabric: fb.Fabric,
+    sheet: sh.Sheet,
+    desk: sh.Desk,
+    batch: sh.Batch,
+    samples: fb.Samples,
+    start: int,
+    stop: int,
+    fill: int,
+) -> int:
+    """Train on ``order[start:stop]`` in mini-batches; *fill* samples of the first are summed already.
+
+    Returns how many were presented. A batch that is short at the end is written if ``samples.flush``, else summed.
+    """
+    open_streams(fabric, sheet)
+    carried = 1 if fill else 0
+    kept = 0
+    for t in range(start, stop):
+        _present(t, stop, fabric, sheet, desk, samples)
+        sample = samples.order[t]
+        fabric.memory.progress[fb.SAMPLES] += 1
+        _signals(int(samples.labels[sample]), fabric, sheet, desk)
+        keep_sample(kept, sample, fabric, sheet, desk, batch, samples)
+        kept += 1
+        if fill + kept == fabric.constants[fb.BATCH] or (samples.flush and t == stop - 1):
+            apply_batch(kept, carried, fabric, sheet, desk, batch)
+            _after_write(fabric, sheet)
+            fill = carried = kept = 0
+    carry_batch(kept, fabric, sheet, batch)
+    close_streams(fabric, sheet)
     return stop - start

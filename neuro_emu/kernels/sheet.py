@@ -56,6 +56,7 @@ class Sheet(NamedTuple):
     feedback: Int16  # flat: fixed feedback, by position, one layer after the other
     lows: Int16  # (2, matrices, positions): lane masks, low part; COMPARED, ADDED
     highs: Int16  # (2, matrices, positions): the same, high part
+    masks: Words  # (matrices, positions): lane masks, whole words
     slopes: Int32  # (layers, 256): f′ by q mod 256
     tables: UInt8  # (layers, 3, 256): outputs as bytes; tables as in the fabric
     leaps: Int64  # (2, 4, 256)
@@ -84,3 +85,17 @@ class Desk(NamedTuple):
     lows: Int16  # (length,): draws of the rows of a column-stored layer
     highs: Int16  # (length,)
     flags: Int16  # (length / 16,): which rows are active
+
+
+class Batch(NamedTuple):
+    """Samples of a mini-batch, kept until it is written; one of everything where the batch is one sample."""
+
+    delta: Int16  # (layers, batch, positions)
+    codes: Int16  # (batch, length): inputs of the last layer
+    index: Int32  # (hidden layers, batch, rows): active rows
+    value: Int16  # (hidden layers, batch, rows): their codes
+    active: Int64  # (hidden layers, batch)
+    begin: Int64  # (rows,): the same by row: first entry
+    filled: Int64  # (rows,): end of its entries
+    offsets: Int32  # (batch · rows,): where the δ of the sample begins
+    factors: Int16  # (batch · rows,): its code

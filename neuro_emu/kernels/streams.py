@@ -36,6 +36,13 @@ def close_stream(m: int, fabric: fb.Fabric, sheet: sh.Sheet) -> None:
 
 
 @kernel
+def close_streams(fabric: fb.Fabric, sheet: sh.Sheet) -> None:
+    """The same for every matrix."""
+    for m in range(sheet.words.shape[0]):
+        close_stream(m, fabric, sheet)
+
+
+@kernel
 def reserve_words(m: int, most: int, constants: fb.Int64, sheet: sh.Sheet) -> int:
     """Return where the next words of matrix m begin; at least *most* are there."""
     if constants[fb.ROUNDING] != STOCH:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from neuro_emu.datasets import Dataset
     from neuro_emu.training.engines import Engine
     from neuro_emu.training.finished import Run
-    from neuro_emu.training.loop import Progress, Split
+    from neuro_emu.training.loop import Means, Progress, Split
 
 
 def load_data(experiment: Experiment, progress: Callable[[int, int | None, str], None] | None = None) -> Dataset:
@@ -92,6 +92,7 @@ def run(
     *,
     data: Dataset | None = None,
     datapath: str = "fast",
+    means: Means | None = None,
     report: Callable[[Progress], None] = lambda _: None,
     observe: Callable[[int, Engine], None] | None = None,
 ) -> Run:
@@ -102,6 +103,7 @@ def run(
         out: directory to write; None: write nothing.
         data: the data set, if it is loaded already.
         datapath: ``fast``, ``traced`` (the same integers, slow) or ``float`` (the float twin).
+        means: back-end and threads of the fast one, which change no integer.
         report: called with the progress every few thousand samples.
         observe: called as observe(epochs done, engine) before the first epoch and after each.
 
@@ -132,6 +134,7 @@ def run(
         parts,
         experiment.config.training.epochs,
         datapath=datapath,
+        means=means,
         started=started,
         report=report,
         observe=observe or (lambda *_: None),

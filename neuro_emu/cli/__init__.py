@@ -10,7 +10,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,6 +115,20 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="fast: compiled; traced: the same integers, access by access; float: the float twin (default: fast)",
     )
     run.add_argument(
+        "--backend",
+        choices=("auto", "plain", "portable", "vector"),
+        default="auto",
+        help="kernels of the fast datapath, the same integers: vector needs AVX2 or AVX-512 (default: auto)",
+    )
+    run.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="the same integers for any N: seeds side by side, which uses cores best, or else tiles of label-only"
+        " rules and parts of tests (default: 1)",
+    )
+    run.add_argument(
         "--diagnose",
         action="store_true",
         help="train the float twin too (slow) and write what happens inside both: angles to backpropagation, norms,"
@@ -138,16 +152,14 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.seeds < 1:
         raise NeuroEmuError(f"--seeds {args.seeds}: train at least one seed")
+    if args.threads < 1:
+        raise NeuroEmuError(f"--threads {args.threads}: at least one thread")
     experiment = api.load(args.config, args.set)
     warn(experiment.warnings)
     base = args.out or Path("runs") / _directory_name(experiment, args)
     data = load_data_shown(experiment)
-    first = experiment.config.training.seed
     records = []
-    for seed in range(first, first + args.seeds):
-        chosen = experiment if args.seeds == 1 else experiment.with_seed(seed)
-        out = base if args.seeds == 1 else base / f"seed-{seed}"
-        finished = _train(chosen, out, data, args)
+    for finished, out in _finished(experiment, base, data, args):
         records.append(finished.metrics)
         if not args.json:
             from neuro_emu.report.diagnosis_text import diagnosis_text
@@ -178,11 +190,35 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _train(experiment: Experiment, out: Path, data: Dataset, args: argparse.Namespace) -> Run:
+def _finished(
+    experiment: Experiment, base: Path, data: Dataset, args: argparse.Namespace
+) -> Iterator[tuple[Run, Path]]:
+    """Train each seed; with several threads seeds run side by side, one thread each."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    first = experiment.config.training.seed
+    if args.seeds == 1:
+        yield _train(experiment, base, data, args, args.threads), base
+        return
+    jobs = [(experiment.with_seed(seed), base / f"seed-{seed}") for seed in range(first, first + args.seeds)]
+    together = min(args.threads, args.seeds)
+    if together == 1:
+        for chosen, out in jobs:
+            yield _train(chosen, out, data, args, 1), out
+        return
+    with ThreadPoolExecutor(together) as pool:
+        runs = pool.map(lambda job: _train(job[0], job[1], data, args, 1, shown=False), jobs)
+        yield from zip(runs, (out for _, out in jobs), strict=True)
+
+
+def _train(
+    experiment: Experiment, out: Path, data: Dataset, args: argparse.Namespace, threads: int, *, shown: bool = True
+) -> Run:
     from neuro_emu import api
     from neuro_emu.report.progress import ProgressLine
+    from neuro_emu.training.loop import Means
 
-    line = ProgressLine()
+    line = ProgressLine() if shown else ProgressLine(io.StringIO())
     line.note("loading kernels (compiled once per version, about a minute) …")
     try:
         if args.diagnose:
@@ -194,7 +230,8 @@ def _train(experiment: Experiment, out: Path, data: Dataset, args: argparse.Name
             return run_diagnosed(
                 experiment, out, data=data, datapath=args.datapath, report=line, twin_started=twin_started
             )
-        return api.run(experiment, out, data=data, datapath=args.datapath, report=line)
+        means = Means(args.backend, threads)
+        return api.run(experiment, out, data=data, datapath=args.datapath, means=means, report=line)
     finally:
         line.close()
 

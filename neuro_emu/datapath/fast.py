@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro_emu.datapath.backends import VECTOR, chosen_backend
+from neuro_emu.datapath.backends import PLAIN, PORTABLE, VECTOR, chosen_backend
 from neuro_emu.datapath.layout import Storage, aligned_zeros, update_kind
 from neuro_emu.datapath.online import OnlineChip, VectorRun
 from neuro_emu.datapath.program import record
@@ -60,7 +60,7 @@ class FastDatapath:
         self._targets = target_table(chip)
         self._fixed_rows = [0 if u.learned else len(b) for u, b in zip(chip.plan.feedback, state.feedback, strict=True)]
         self._fabric = fb.Fabric(
-            layers=matrix_table(chip, self._storage, self._offsets),
+            layers=matrix_table(chip, self._storage, self._offsets, plain=self.backend == PLAIN),
             constants=constants_of(chip),
             memory=self._memory(state),
             geometry=geometry_of(chip, self._storage),
@@ -74,6 +74,12 @@ class FastDatapath:
             online = OnlineChip.of(chip, self._storage, self._program)
             self._vector = VectorRun(online, state, self._fabric, threads) if online else None
         self.begin_epoch(state.epoch)
+
+    @property
+    def runs(self) -> str:
+        """Back-end that trains in this epoch: chips without vector code run on the portable kernels."""
+        vector = self._vector is not None and self._vector.trains
+        return VECTOR if vector else PORTABLE if self.backend == VECTOR else self.backend
 
     def _stored(self) -> Iterator[tuple[Matrix, Storage]]:
         return zip(self.chip.matrices, self._storage, strict=True)
@@ -180,7 +186,8 @@ class FastDatapath:
             self._fabric.constants[place] = decay.shift_at(epoch) if decay else 0
         for k, (matrix, storage) in enumerate(self._stored()):
             shift = self.chip.shift_of(matrix, epoch)
-            kind, split, levels = update_kind(self.chip, matrix, storage, shift)
+            plain = self.backend == PLAIN
+            kind, split, levels = update_kind(self.chip, matrix, storage, shift, plain=plain)
             table[k, [fb.UPDATE_KIND, fb.SHIFT, fb.SPLIT, fb.LEVELS]] = kind, shift, split, levels
             if self.chip.has_velocity(matrix):
                 table[k, [fb.VELOCITY_SHIFT, fb.STEP_SHIFT]] = self.chip.velocity_shifts(matrix, epoch)

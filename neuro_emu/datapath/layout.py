@@ -81,14 +81,17 @@ class Storage:
         return cls(False, positions, layer.stored_rows, levels, block_of * (positions >> levels) + (neurons >> levels))
 
 
-def forward_kind(chip: Chip, layer: Matrix, storage: Storage) -> int:
-    """Return the forward kernel whose arithmetic is exact under the worst-case bound of *layer*."""
+def forward_kind(chip: Chip, layer: Matrix, storage: Storage, *, plain: bool = False) -> int:
+    """Return the forward kernel whose arithmetic is exact under the worst-case bound of *layer*.
+
+    *plain* asks for the definition in 64 bits.
+    """
     numerics = chip.numerics
     bound = layer.accumulator_bound
     clamps = numerics.accumulator_overflow is Overflow.SAT and layer.kind is not Kind.FEEDBACK
     if bound > numerics.accumulator_high and clamps:
         return FORWARD_SATURATING
-    if bound > _INT32 or any(other.format.bits > 16 for other in chip.matrices):
+    if plain or bound > _INT32 or any(other.format.bits > 16 for other in chip.matrices):
         return FORWARD_EXACT
     if storage.columns:
         return FORWARD_COLUMNS32 if layer.code <= _INT16 else FORWARD_EXACT
@@ -135,11 +138,13 @@ def _plain_only(chip: Chip, layer: Matrix, storage: Storage, shift: int) -> bool
     )
 
 
-def update_kind(chip: Chip, layer: Matrix, storage: Storage, shift: int) -> tuple[int, int, int]:
-    """Return (kernel, split, levels) for updates with *shift*."""
+def update_kind(
+    chip: Chip, layer: Matrix, storage: Storage, shift: int, *, plain: bool = False
+) -> tuple[int, int, int]:
+    """Return (kernel, split, levels) for updates with *shift*; *plain* asks for the definition in 64 bits."""
     if chip.numerics.update_rounding is Rounding.STOCH and chip.numerics.word_source.per_lane:
         return UPDATE_LANES, 0, 0
-    if _plain_only(chip, layer, storage, shift):
+    if plain or _plain_only(chip, layer, storage, shift):
         return UPDATE_PLAIN, 0, 0
     if storage.columns:
         return UPDATE_COLUMNS32, 0, 0

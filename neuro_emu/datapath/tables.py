@@ -36,7 +36,7 @@ def _twin(chip: Chip, matrix: Matrix) -> int:
     return chip.matrix(Kind.TWIN, matrix.layer - 1).index
 
 
-def matrix_table(chip: Chip, storages: list[Storage], offsets: list[int]) -> fb.Int64:
+def matrix_table(chip: Chip, storages: list[Storage], offsets: list[int], *, plain: bool = False) -> fb.Int64:
     """Return the table of matrices; the schedule's columns are filled in at the start of each epoch."""
     table = np.zeros((len(storages), fb.LAYER_COLUMNS), dtype=np.int64)
     norm = chip.learning.weight_norm
@@ -50,7 +50,7 @@ def matrix_table(chip: Chip, storages: list[Storage], offsets: list[int]) -> fb.
             fb.UNIT_STEP: storage.length if storage.columns else 1,
             fb.POSITIONS: storage.positions,
             fb.BIAS: matrix.bias_code,
-            fb.FORWARD_KIND: forward_kind(chip, matrix, storage),
+            fb.FORWARD_KIND: forward_kind(chip, matrix, storage, plain=plain),
             fb.PREACTIVATION_SHIFT: matrix.format.frac + chip.source_frac(matrix) - layer.table_frac,
             fb.DELTA_LOW: layer.delta.low,
             fb.DELTA_HIGH: layer.delta.high,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel
+from neuro_emu.jit import kernel, routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.schedule import clear_ports, stalls_of_run
 from neuro_emu.kernels.vector.codes import GROUP as NEURONS
 from neuro_emu.kernels.vector.codes import outputs1, outputs2, outputs3, outputs4, outputs5, prefetch
-from neuro_emu.kernels.vector.signals import dot16, requantise8
+from neuro_emu.kernels.vector.signals import dot, requantise8
 from neuro_emu.kernels.vector.sums import GROUP, TILE, sum_group8, sum_group16, sum_rows8, sum_rows16
 from neuro_emu.kernels.vector.words import scan, trailing_zeros
 from neuro_emu.network.state import PREACTIVATION_OVF
@@ -88,21 +88,29 @@ def _list_sizes(k: int, step: int, plan: fb.Int64, desk: sh.Desk) -> tuple[int, 
     return negative, at
 
 
-@kernel
-def _sum8(k: int, first: int, last: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> None:
-    base, step = fabric.layers[k, fb.OFFSET], fabric.layers[k, fb.ROW_STEP]
-    negative, count = _list_sizes(k, step, sheet.plan, desk)
-    count -= count % _FOUR
+@routine
+def _sum_narrow(
+    rows: sh.Int8,
+    base: int,
+    sizes: sh.UInt8,
+    counts: tuple[int, int],
+    first: int,
+    last: int,
+    offsets: fb.Int32,
+    sums: fb.Int32,
+) -> None:
+    """Sum 8-bit rows over positions *first* … *last* − 1; ``counts`` = (rows to subtract, rows), multiples of 4."""
+    negative, count = counts
     at = first
     while at + _WIDE <= last:
-        sum_group8(sheet.weights8, desk.offsets, desk.sizes, desk.sums, base, at, negative, count)
+        sum_group8(rows, offsets, sizes, sums, base, at, negative, count)
         at += _WIDE
     while at < last:
-        sum_rows8(sheet.weights8, desk.offsets, desk.sizes, desk.sums, base, at, negative, count)
+        sum_rows8(rows, offsets, sizes, sums, base, at, negative, count)
         at += TILE
 
 
-@kernel
+@routine
 def sum_wide(
     rows: fb.Int16, base: int, codes: fb.Int16, count: int, first: int, last: int, offsets: fb.Int32, sums: fb.Int32
 ) -> None:
@@ -150,12 +158,31 @@ def _forward16(k: int, q: sh.Int8, first: int, last: int, fabric: fb.Fabric, she
 def forward_layer(k: int, q: sh.Int8, first: int, last: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> None:
     """Pre-activations q of positions *first* … *last* − 1 of hidden layer k, from its list of active rows."""
     if sheet.plan[k, sh.BYTES] == 1:
-        _sum8(k, first, last, fabric, sheet, desk)
+        base, step = fabric.layers[k, fb.OFFSET], fabric.layers[k, fb.ROW_STEP]
+        negative, count = _list_sizes(k, step, sheet.plan, desk)
+        counts = (negative, count - count % _FOUR)
+        _sum_narrow(sheet.weights8, base, desk.sizes, counts, first, last, desk.offsets, desk.sums)
         shift = fabric.layers[k, fb.PREACTIVATION_SHIFT]
         clamped = requantise8(desk.sums, q, first, last - first, shift, -128, 127)
     else:
         clamped = _forward16(k, q, first, last, fabric, sheet, desk)
     fabric.activity.events[k, PREACTIVATION_OVF] += clamped
+
+
+@routine
+def _look_up_bytes(
+    q: sh.Int8, table: sh.UInt8, codes: fb.Int16, positions: int, count: int, offset: int, levels: int
+) -> None:
+    if levels == 1:
+        outputs1(q, table, codes, positions, count, offset)
+    elif levels == 2:
+        outputs2(q, table, codes, positions, count, offset)
+    elif levels == 3:
+        outputs3(q, table, codes, positions, count, offset)
+    elif levels == 4:
+        outputs4(q, table, codes, positions, count, offset)
+    else:
+        outputs5(q, table, codes, positions, count, offset)
 
 
 @kernel
@@ -166,16 +193,7 @@ def look_up(k: int, which: int, q: sh.Int8, fabric: fb.Fabric, sheet: sh.Sheet, 
     if levels:
         table, offset, positions = sheet.tables[k, which], sheet.plan[k, sh.BYTE_OFFSET], fabric.layers[k, fb.POSITIONS]
         count = (units + NEURONS - 1) // NEURONS * NEURONS
-        if levels == 1:
-            outputs1(q, table, codes, positions, count, offset)
-        elif levels == 2:
-            outputs2(q, table, codes, positions, count, offset)
-        elif levels == 3:
-            outputs3(q, table, codes, positions, count, offset)
-        elif levels == 4:
-            outputs4(q, table, codes, positions, count, offset)
-        else:
-            outputs5(q, table, codes, positions, count, offset)
+        _look_up_bytes(q, table, codes, positions, count, offset, levels)
         codes[units:count] = 0
     else:
         values, position = fabric.geometry.tables[k, which], fabric.geometry.position[k]
@@ -192,7 +210,7 @@ def forward_output(which: int, fabric: fb.Fabric, desk: sh.Desk) -> None:
     length, shift, table = layers[k, fb.UNIT_STEP], layers[k, fb.PREACTIVATION_SHIFT], fabric.geometry.tables[k, which]
     clamped = 0
     for j in range(layers[k, fb.UNITS]):
-        total = dot16(fabric.memory.weights, desk.codes[k], layers[k, fb.OFFSET] + j * length, length)
+        total = dot(fabric.memory.weights, desk.codes[k], layers[k, fb.OFFSET] + j * length, length)
         aligned = align(total, shift)
         q = saturate(aligned, -128, 127)
         clamped += q != aligned
@@ -214,7 +232,7 @@ def scan_rows(fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, words: int) -> 
     )
 
 
-@kernel
+@routine
 def stalls_of_flags(count: int, constants: fb.Int64, flags: fb.Int16, ports: fb.Int64) -> int:
     """Stalls of an update over the rows that are flagged, *count* rows, a multiple of 16."""
     clear_ports(constants, ports)
@@ -247,7 +265,12 @@ def stalls_of_flags(count: int, constants: fb.Int64, flags: fb.Int16, ports: fb.
 @kernel
 def stalls_of_rows(k: int, fabric: fb.Fabric, desk: sh.Desk) -> int:
     """Stalls of an update over the active rows of layer k."""
-    index, n, constants, ports = desk.index[k], desk.active[k], fabric.constants, fabric.scratch.banks
+    return int(_stalls_of_list(desk.index[k, : desk.active[k]], fabric.constants, fabric.scratch.banks))
+
+
+@routine
+def _stalls_of_list(index: fb.Int32, constants: fb.Int64, ports: fb.Int64) -> int:
+    n = index.shape[0]
     clear_ports(constants, ports)
     now = 0
     stalls = 0

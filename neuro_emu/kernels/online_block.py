@@ -153,7 +153,7 @@ def run_hidden(
         Samples presented. Streams go on from block to block; registers are moved on when all tiles are done.
 
     """
-    layers, totals, (first, last) = fabric.layers, fabric.activity.totals, tile
+    totals, (first, last) = fabric.activity.totals, tile
     leads = first == 0  # rows, hits and stalls are the same for every tile: one counts them
     for t in range(start, stop):
         sample = samples.order[t]

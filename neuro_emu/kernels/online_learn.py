@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel
+from typing import Any
+
+from neuro_emu.jit import kernel, routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.learn import DELTA_OUTPUT, ERROR_EXACT
@@ -10,7 +12,7 @@ from neuro_emu.kernels.online import sum_wide
 from neuro_emu.kernels.online_rows import update_rows
 from neuro_emu.kernels.pieces import low_bits
 from neuro_emu.kernels.update import book
-from neuro_emu.kernels.vector.signals import dot8, dot16, gate_by_slope, gate_one_bit, requantise32
+from neuro_emu.kernels.vector.signals import dot, gate_by_slope, gate_one_bit, requantise32
 from neuro_emu.kernels.vector.steps import add_steps
 from neuro_emu.network.state import DELTA_OVF, PROJECTION_OVF
 from neuro_emu.numerics.ops import table_address, ternary_sign
@@ -43,15 +45,11 @@ def _list_above(k: int, step: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.
     return n
 
 
-@kernel
-def _dot_rows(m: int, above: int, rows: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> None:
-    """``sums[j] = Σ_c M[j, c] · δ[c]`` of a matrix stored as rows: a dot product along each."""
-    at, step = fabric.layers[m, fb.OFFSET], fabric.layers[m, fb.ROW_STEP]
+@routine
+def _dot_rows(weights: Any, signal: fb.Int16, at: int, step: int, rows: int, sums: fb.Int32) -> None:
+    """``sums[j] = Σ_c M[j, c] · signal[c]`` of a matrix stored as rows: a dot product along each."""
     for j in range(rows):
-        if sheet.plan[above, sh.BYTES] == 1:
-            desk.sums[j] = dot8(sheet.weights8, desk.delta[above], at + j * step, step)
-        else:
-            desk.sums[j] = dot16(fabric.memory.weights, desk.delta[above], at + j * step, step)
+        sums[j] = dot(weights, signal, at + j * step, step)
 
 
 @kernel
@@ -71,7 +69,11 @@ def summed_signal(k: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> 
             n = _list_above(k, length, fabric, sheet, desk)
             sum_wide(fabric.memory.weights, layers[m, fb.OFFSET], desk.vector, n, 0, length, desk.offsets, sums)
         else:
-            _dot_rows(m, plan[k, sh.ABOVE], units, fabric, sheet, desk)
+            above, at, step = plan[k, sh.ABOVE], layers[m, fb.OFFSET], layers[m, fb.ROW_STEP]
+            if plan[above, sh.BYTES] == 1:
+                _dot_rows(sheet.weights8, desk.delta[above], at, step, units, sums)
+            else:
+                _dot_rows(fabric.memory.weights, desk.delta[above], at, step, units, sums)
         count = (units + fb.CHUNK - 1) // fb.CHUNK * fb.CHUNK
         sums[units:count] = 0
         clamped = requantise32(sums, sums, 0, count, shift, low, high)
@@ -118,30 +120,29 @@ def update_matrix(
 @kernel
 def update_columns(m: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> int:
     """Update the last layer (or its twin), stored as columns, with the draws of its rows on the desk."""
-    layers, last = fabric.layers, fabric.constants[fb.LAYERS] - 1
-    length, split, rest = layers[m, fb.UNIT_STEP], layers[m, fb.SPLIT], layers[m, fb.SHIFT] - layers[m, fb.SPLIT]
-    bottom, top = layers[m, fb.WEIGHT_LOW], layers[m, fb.WEIGHT_HIGH]
+    last = fabric.constants[fb.LAYERS] - 1
+    draws = (desk.lows, desk.highs)
+    masks, settings = sheet.highs[sh.ADDED, m], fabric.layers[m]
+    return int(_update_columns(fabric.memory.weights, desk.codes[last], desk.delta[last], draws, masks, settings))
+
+
+@routine
+def _update_columns(
+    weights: fb.Arena,
+    codes: fb.Int16,
+    delta: fb.Int16,
+    draws: tuple[fb.Int16, fb.Int16],
+    masks: fb.Int16,
+    settings: fb.Int64,
+) -> int:
+    length, split, rest = settings[fb.UNIT_STEP], settings[fb.SPLIT], settings[fb.SHIFT] - settings[fb.SPLIT]
+    bottom, top, (lows, highs) = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH], draws
     result = 0
-    for c in range(layers[m, fb.UNITS]):
-        delta = int(desk.delta[last, c])
-        if delta != 0:
-            at, mask = layers[m, fb.OFFSET] + c * length, int(sheet.highs[sh.ADDED, m, c])
-            result += add_steps(
-                fabric.memory.weights,
-                desk.codes[last],
-                desk.lows,
-                desk.highs,
-                at,
-                0,
-                length,
-                delta,
-                0,
-                mask,
-                split,
-                rest,
-                bottom,
-                top,
-            )
+    for c in range(settings[fb.UNITS]):
+        d = int(delta[c])
+        if d != 0:
+            at, mask = settings[fb.OFFSET] + c * length, int(masks[c])
+            result += add_steps(weights, codes, lows, highs, at, 0, length, d, 0, mask, split, rest, bottom, top)
     return result
 
 

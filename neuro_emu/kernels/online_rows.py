@@ -8,6 +8,7 @@ from neuro_emu.jit import routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.pieces import low_bits
 from neuro_emu.kernels.vector.steps import (
+    add_same_steps,
     add_steps,
     levels,
     step_both,
@@ -72,6 +73,12 @@ def update_rows(
             continue
         r = draw(int(words[a]), shift)
         start = offset + index[a] * step
+        if peak > limit and most == 0:
+            count, low, high = last - first, low_bits(r, split), r >> split
+            result += add_same_steps(
+                weights, delta, added_lows, added_highs, start, first, count, x, low, high, split, rest, bottom, top
+            )
+            continue
         if peak > limit:
             count, low, high = last - first, low_bits(r, split), r >> split
             result += add_steps(

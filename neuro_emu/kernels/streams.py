@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel
+from neuro_emu.jit import kernel, routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.update import leap
@@ -47,24 +47,29 @@ def reserve_words(m: int, most: int, constants: fb.Int64, sheet: sh.Sheet) -> in
     """Return where the next words of matrix m begin; at least *most* are there."""
     if constants[fb.ROUNDING] != STOCH:
         return 0
-    words, starts, cursor = sheet.words[m], sheet.starts[m], sheet.cursor[m]
-    at, filled = cursor[sh.NEXT], cursor[sh.FILLED]
-    if at + most > filled:
-        left = words[at:filled]
-        for i in range(filled - at):
-            words[i] = left[i]
-        filled -= at
-        at = 0
-        while filled < most:
-            if constants[fb.WORD_SOURCE] == ROW_LFSR:
-                batch_lfsr(words, starts, filled)
-            else:
-                batch_xorshift(words, starts, filled)
-            for stretch in range(STRETCHES):
-                starts[stretch] = leap(int(starts[stretch]), sheet.leaps[1])
-            filled += BATCH
-        cursor[sh.NEXT], cursor[sh.FILLED] = at, filled
-    return int(at)
+    cursor = sheet.cursor[m]
+    if cursor[sh.NEXT] + most > cursor[sh.FILLED]:
+        is_lfsr = constants[fb.WORD_SOURCE] == ROW_LFSR
+        _make_words(sheet.words[m], sheet.starts[m], cursor, sheet.leaps, most, is_lfsr)
+    return int(cursor[sh.NEXT])
+
+
+@routine
+def _make_words(words: fb.Words, starts: fb.Words, cursor: fb.Int64, leaps: fb.Int64, most: int, is_lfsr: bool) -> None:
+    """Bring what is left to the front and add batches until there are *most*."""
+    left = words[cursor[sh.NEXT] : cursor[sh.FILLED]]
+    filled = left.shape[0]
+    for i in range(filled):
+        words[i] = left[i]
+    while filled < most:
+        if is_lfsr:
+            batch_lfsr(words, starts, filled)
+        else:
+            batch_xorshift(words, starts, filled)
+        for stretch in range(STRETCHES):
+            starts[stretch] = leap(int(starts[stretch]), leaps[1])
+        filled += BATCH
+    cursor[sh.NEXT], cursor[sh.FILLED] = 0, filled
 
 
 @kernel

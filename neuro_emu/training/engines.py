@@ -90,6 +90,7 @@ class FastEngine:
         backend: str = "auto",
         threads: int = 1,
     ) -> None:
+        """Take training samples; *backend* and *threads* as :class:`FastDatapath` has them."""
         self._path = FastDatapath(chip, state, backend, threads)
         self._chip, self._codes, self._labels, self._targets = chip, codes, labels, targets
         self._inferences = self._path.new_activity()
@@ -99,6 +100,11 @@ class FastEngine:
     def warm_up(self) -> None:
         """Compile or load the kernels: an empty block does no work."""
         self._path.train(self._samples(self._order, flush=False), 0, 0)
+
+    @property
+    def runs(self) -> str:
+        """What runs this epoch's training: ``vector``, ``portable`` or ``plain``."""
+        return self._path.runs
 
     def _samples(self, order: Int64, *, flush: bool) -> Samples:
         return self._path.samples(self._codes, self._labels, order, learn=True, flush=flush, targets=self._targets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,20 @@ from neuro_emu.training.engines import ENGINES, Codes, Engine, Labels
 
 _BLOCK = {"fast": 2000, "traced": 1, "float": 100}
 """Samples between two looks at the progress."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """How the compiled datapath works; no choice changes an integer.
+
+    Attributes:
+        backend: ``auto``, ``plain``, ``portable`` or ``vector`` (:mod:`neuro_emu.datapath.backends`).
+        threads: used by rules whose hidden layers wait for nothing but the label, and in tests by all.
+
+    """
+
+    backend: str = "auto"
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -128,6 +142,7 @@ def train(
     epochs: int,
     *,
     datapath: str = "fast",
+    means: Means | None = None,
     started: Callable[[], None] = lambda: None,
     report: Callable[[Progress], None] = lambda _: None,
     observe: Callable[[int, Engine], None] = lambda *_: None,
@@ -140,6 +155,7 @@ def train(
         data: training, validation (or None) and test samples.
         epochs: passes over the training samples.
         datapath: ``fast``, ``traced`` or ``float``.
+        means: back-end and threads of the fast one.
         started: called once the kernels are ready, before the first sample.
         report: called with the progress every few thousand samples.
         observe: called as observe(epochs done, engine) before the first epoch and after each.
@@ -153,7 +169,8 @@ def train(
         raise ValueError(f"unknown datapath {datapath!r}: one of {', '.join(ENGINES)}")
     training, validation, test = data
     start = initial_state(chip) if state is None else state
-    engine: Engine = ENGINES[datapath](chip, start, training.codes, training.labels, training.targets)
+    options = asdict(means) if means and datapath == "fast" else {}
+    engine: Engine = ENGINES[datapath](chip, start, training.codes, training.labels, training.targets, **options)
     started()
     observe(0, engine)
     results: list[EpochResult] = []

@@ -130,16 +130,17 @@ gate_one_bit = vector_op(partial(_gate, True), partial(_generate_gate, True))
 gate_by_slope = vector_op(partial(_gate, False), partial(_generate_gate, False))
 
 
-def _dot(bits: int, weights: Any, signal: Int16, start: int, count: int) -> int:
+def _dot(weights: Any, signal: Int16, start: int, count: int) -> int:
     """``Σ_p weights[start + p] · signal[p]`` over *count* (of 32) positions; exact while it stays below 2^31."""
     return sum(int(weights[start + p]) * int(signal[p]) for p in range(count))
 
 
-def _generate_dot(bits: int, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+def _generate_dot(builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
     weights, signal = pointers
     start, count = numbers
     code, words, wide = Code(builder), vector(16), vector(32)
     with code.loop(ir.Constant(I64, 0), count, words.count, [ir.Constant(wide, None)]) as turn:
+        bits = weights.type.pointee.width
         row = code.load(weights, builder.add(start, turn.index), vector(bits, words.count))
         row = row if bits == 16 else builder.sext(row, words)
         turn.next = [code.dot2(turn.values[0], code.load(signal, turn.index, words), row)]
@@ -147,5 +148,4 @@ def _generate_dot(bits: int, builder: Any, pointers: list[Any], numbers: list[An
     return builder.sext(total, I64)
 
 
-dot8 = vector_op(partial(_dot, 8), partial(_generate_dot, 8))
-dot16 = vector_op(partial(_dot, 16), partial(_generate_dot, 16))
+dot = vector_op(_dot, _generate_dot)

@@ -232,7 +232,7 @@ def _add_steps(
     return moved + (clamped << 32)
 
 
-def _generate_steps(builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+def _generate_steps(masked: bool, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
     weights, delta, lows, highs = pointers
     start, first, count, *settings = numbers
     code, zero, bits = Code(builder), ir.Constant(I64, 0), weights.type.pointee.width
@@ -242,8 +242,10 @@ def _generate_steps(builder: Any, pointers: list[Any], numbers: list[Any]) -> An
         at = builder.add(first, turn.index)
         place = builder.add(start, at)
         product = builder.mul(code.load(delta, at, _WORDS), x)
-        head = builder.ashr(builder.add(product, builder.xor(low, code.load(lows, at, _WORDS))), split)
-        step = builder.ashr(builder.add(head, builder.xor(high, code.load(highs, at, _WORDS))), rest)
+        own_low = builder.xor(low, code.load(lows, at, _WORDS)) if masked else low
+        own_high = builder.xor(high, code.load(highs, at, _WORDS)) if masked else high
+        head = builder.ashr(builder.add(product, own_low), split)
+        step = builder.ashr(builder.add(head, own_high), rest)
         old = code.load(weights, place, stored)
         old = old if bits == 16 else builder.sext(old, _WORDS)
         total = builder.add(step, old)  # where this leaves 16 bits it differs from what is kept all the same
@@ -272,4 +274,6 @@ def _generate_levels(builder: Any, _pointers: list[Any], numbers: list[Any]) -> 
 
 
 levels = vector_op(_levels, _generate_levels)
-add_steps = vector_op(_add_steps, _generate_steps)
+add_steps = vector_op(_add_steps, partial(_generate_steps, True))
+add_same_steps = vector_op(_add_steps, partial(_generate_steps, False))
+"""The same where all masks are 0: every lane of a row has one draw."""

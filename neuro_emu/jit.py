@@ -108,26 +108,44 @@ def vector_level() -> str:
     return "avx512" if features >= AVX512 else "avx2" if features >= AVX2 else ""
 
 
-def _njit(function: F) -> F:
+_STRUCTURES = frozenset(
+    {
+        *(f"fb.{name}" for name in ("Fabric", "Memory", "Scratch", "Geometry", "Samples", "EventWork")),
+        *(f"sh.{name}" for name in ("Sheet", "Desk", "Batch")),
+    }
+)
+
+
+def _compiled(function: F, *, forceinline: bool = False, called: bool = False) -> F:
     """Compile with the project's policy.
 
-    Cached on disk; releases the GIL; inlined into its caller, because the structures that kernels pass on are some two
-    hundred machine words; and without reference counting, whose atomic operations cost a fifth of the run time.
-    Kernels therefore allocate nothing.
+    Cached on disk; releases the GIL; and without reference counting, whose atomic operations cost a fifth of the run
+    time: kernels allocate nothing. There is no wrapper for C and, where the function takes structures, none for Python:
+    each would hold the whole function once more. What no Python calls needs no cache entry either: it lies in that
+    of its caller.
     """
-    options: dict[str, Any] = {"cache": True, "nogil": True, "forceinline": True, "_nrt": False}
+    inner = not called and not _STRUCTURES.isdisjoint(map(str, function.__annotations__.values()))
+    options: dict[str, Any] = {"cache": not inner, "nogil": True, "forceinline": forceinline, "_nrt": False}
+    options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
     return cast(F, cast(Any, numba).njit(**options)(function))
 
 
 def kernel(function: F) -> F:
-    """Compile *function*, a loop over arrays that allocates nothing."""
-    return _njit(function)
+    """Compile *function*, a loop over arrays that allocates nothing, inlined into its caller.
+
+    The structures that kernels pass on are some hundred machine words, so calls would cost more than small loops.
+    """
+    return _compiled(function, forceinline=True)
 
 
 def routine(function: F) -> F:
     """Compile *function* as a kernel that is called, not inlined: for what is rare or long."""
-    options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-    return cast(F, cast(Any, numba).njit(**options)(function))
+    return _compiled(function)
+
+
+def entry(function: F) -> F:
+    """Compile *function* as a routine that Python calls although it takes the structures of a whole chip."""
+    return _compiled(function, called=True)
 
 
 def section(function: F) -> F:
@@ -138,7 +156,7 @@ def section(function: F) -> F:
 
 def scalar_op(function: F) -> F:
     """Compile a scalar integer operation that kernels inline."""
-    return _njit(function)
+    return _compiled(function, forceinline=True)
 
 
 def narrow_op(instruction: str, bits: int, plain: Callable[[int, int], int]) -> Callable[[int, int], int]:

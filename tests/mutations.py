@@ -32,6 +32,7 @@ OPS, TABLES, TRACED = "numerics/ops.py", "numerics/tables.py", "datapath/traced.
 WRITES = "datapath/traced_writes.py"
 BOOKED = "            self._access(matrix, row, bank, sums=batch"  # the line that follows in an update
 EPOCH, FORWARD, UPDATE = "kernels/epoch.py", "kernels/forward.py", "kernels/update.py"
+WALK = "kernels/walk.py"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ MUTATIONS = (
     Mutation(
         "row words used before the register advances",
         (
-            (UPDATE, "word0 = xorshift(register)", "word0 = register"),
+            (WALK, "word0 = xorshift(register)", "word0 = register"),
             ("datapath/words.py", "self._replay[matrix].append(register)", "self._replay[matrix].append(before)"),
             (
                 "datapath/words.py",
@@ -102,7 +103,8 @@ MUTATIONS = (
     Mutation(
         "padding lanes do not draw",
         (
-            (UPDATE, "for lane in range(lanes):", "for lane in range(min(lanes, units - first)):"),
+            (WALK, "_jump(registers, columns)", "_jump(registers[: units - first], columns)"),
+            (WALK, "_advance(registers, is_lfsr)", "_advance(registers[: units - first], is_lfsr)"),
             (
                 "datapath/words.py",
                 "registers[:] = [self._step(int(word)) for word in registers]",

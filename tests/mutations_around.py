@@ -31,20 +31,20 @@ AROUND = (
     ("velocity fades before the gradient enters", ((OPS, "(velocity << (more - decay))", "(velocity << more)"),)),
     (
         "velocity and weight share a word",
-        ((MOMENTUM, "int(fabric.scratch.words[2 * i + 1])", "int(fabric.scratch.words[2 * i])"),),
+        ((MOMENTUM, "next_words(m, 2 * i + 1,", "next_words(m, 2 * i,"),),
     ),
-    ("Nesterov looks back", ((MOMENTUM, "if constants[fb.NESTEROV]:", "if constants[fb.NESTEROV] > 1:"),)),
+    ("Nesterov looks back", ((MOMENTUM, "if ahead:", "if ahead > 1:"),)),
     (
         "a twin's bias row moves",
-        ((MOMENTUM, "if twin >= 0 and i < fabric.layers[twin, fb.ROWS]:", "if twin >= 0 and i > 0:"),),
+        ((MOMENTUM, "if twin >= 0 and i < layers[twin, fb.ROWS]", "if twin >= 0 and i > 0"),),
     ),
     (
         "the bias row is normalised",
         (
             (
                 NORM,
-                "rows, units = layers[m, fb.ROWS] - 1, layers[m, fb.UNITS]",
-                "rows, units = layers[m, fb.ROWS], layers[m, fb.UNITS]",
+                "rows, position = layers[m, fb.ROWS] - 1,",
+                "rows, position = layers[m, fb.ROWS],",
             ),
             (WRITES, "rows, k, weights = matrix.rows - 1,", "rows, k, weights = matrix.rows,"),
         ),

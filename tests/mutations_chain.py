@@ -25,7 +25,7 @@ CHAIN = (
     (
         "the bias row decays",
         (
-            ("kernels/decay.py", "layers[m, fb.ROWS] - layers[m, fb.BIASED], layers", "layers[m, fb.ROWS], layers"),
+            ("kernels/decay.py", "layers[m, fb.ROWS] - layers[m, fb.BIASED], 1 if", "layers[m, fb.ROWS], 1 if"),
             (WRITES, "for row in range(matrix.rows - matrix.biased):", "for row in range(matrix.rows):"),
         ),
     ),
@@ -45,8 +45,9 @@ CHAIN = (
         (
             (
                 "kernels/decay.py",
-                "_decay_one(twin, i, p, shift, word, fabric)\n        return",
-                "_decay_one(twin, i, p, shift, word ^ 7 << 29, fabric)\n        return",
+                "for turn in range(turns):",
+                "for turn in range(turns):\n            "
+                "next_words(m, i + turn, layers, fabric.geometry, scratch, constants)",
             ),
         ),
     ),

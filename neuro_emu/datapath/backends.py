@@ -1,7 +1,8 @@
 """Back-ends of the compiled datapath: three ways to the same integers.
 
-``plain`` runs the 64-bit kernels that are written with numerics/ops alone, ``portable`` those that LLVM vectorises on any
-processor, ``vector`` adds explicit AVX-512 or AVX2 code for the chips that have it (:mod:`neuro_emu.datapath.online`).
+``plain`` runs the 64-bit kernels that are written with numerics/ops alone, ``portable`` those that LLVM vectorises on
+any processor, ``vector`` adds explicit AVX-512 or AVX2 code for the chips that have it
+(:mod:`neuro_emu.datapath.online`).
 """
 
 from __future__ import annotations

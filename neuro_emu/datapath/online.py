@@ -99,13 +99,12 @@ def _origin(
         return None
     source = made.get(signal[fb.SOURCE])
     sign = source is not None and source[fb.OP] == fb.OP_SIGN
-    above = deltas.get(DELTA_OUTPUT if sign else signal[fb.SOURCE])
+    above, align = deltas.get(DELTA_OUTPUT if sign else signal[fb.SOURCE]), signal[fb.ALIGN]
     if above is None:
         return None
-    shifts = {"projection_shift": signal[fb.ALIGN], "gate_shift": shift}
     if op == fb.OP_PROJECT:
-        return Origin(sh.FROM_ROWS, above=above, sign=sign, rows=signal[fb.DETAIL], **shifts)
-    return None if sign else Origin(sh.FROM_MATRIX, matrix=signal[fb.MATRIX], above=above, **shifts)
+        return Origin(sh.FROM_ROWS, 0, above, sign, signal[fb.DETAIL], align, shift)
+    return None if sign else Origin(sh.FROM_MATRIX, signal[fb.MATRIX], above, False, 0, align, shift)
 
 
 def _plain_chip(chip: Chip) -> bool:
@@ -168,6 +167,7 @@ class OnlineChip:
         narrow = self.bytes_of(matrix) == 1
         return (
             matrix.format.bits <= 16
+            and matrix.bias_code > 0  # the general loops write the bias row even where its code is 0
             and matrix.accumulator_bound <= accumulator
             and matrix.code <= (_BYTE if narrow else _INT16)
             and self.room(matrix) >= (matrix.rows if narrow or columns else 2)
@@ -250,7 +250,7 @@ class OnlineChip:
     def feedback_rows(self, k: int) -> int:
         """Rows of the fixed feedback matrix of layer k that its signal reads."""
         origin = self.origins[k]
-        return self.chip.network.classes if origin.kind == sh.FROM_LABEL else origin.rows
+        return self.chip.labels if origin.kind == sh.FROM_LABEL else origin.rows
 
 
 def feedback_of(online: OnlineChip, state: ChipState) -> fb.Int16:
@@ -372,7 +372,8 @@ class VectorRun:
         """Whether hidden layers wait for nothing but the label, so that threads can share them."""
         alone = all(origin.kind in {sh.FROZEN, sh.FROM_LABEL} for origin in self._online.origins)
         learning = self._online.chip.learning
-        return alone and self._threads > 1 and not (learning.error_gate or learning.weight_decay or learning.sums)
+        gated = learning.error_gate is not None
+        return alone and self._threads > 1 and not (gated or learning.weight_decay or learning.sums)
 
     def begin_epoch(self, epoch: int) -> None:
         """Take over the shifts of *epoch* from the fabric."""

@@ -1,9 +1,9 @@
 """Threads for rules whose hidden layers wait for nothing but the label: tiles of neurons side by side.
 
 A task is one tile of a hidden layer, or the last layer, over one block of samples. It waits for the same tile's block
-before and for all tiles of the layer below, nothing else. Every tile has counters, random words and working registers of
-its own, and tiles share weights that no other touches, so the integers are those of one thread, whatever the number of
-threads.
+before and for all tiles of the layer below, nothing else. Every tile has counters, random words and working registers
+of its own, and tiles share weights that no other touches, so the integers are those of one thread, whatever the number
+of threads.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Bench:
     @classmethod
     def beside(cls, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> Bench:
         """Return one with counters at 0."""
-        scratch = fb.Scratch(*(array.copy() for array in fabric.scratch))
+        scratch = fabric.scratch._replace(**{name: array.copy() for name, array in fabric.scratch._asdict().items()})
         activity = fb.Activity(*(np.zeros_like(array) for array in fabric.activity))
         streams = {name: getattr(sheet, name).copy() for name in ("words", "starts", "cursor")}
         return cls(
             fabric._replace(scratch=scratch, activity=activity),
             sheet._replace(**streams),
-            sh.Desk(*(array.copy() for array in desk)),
+            desk._replace(**{name: array.copy() for name, array in desk._asdict().items()}),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel, section
+from neuro_emu.jit import entry, kernel, section
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.decay import decay_all
 from neuro_emu.kernels.execute import count_rows, execute
@@ -119,7 +119,7 @@ def _learn(label: int, input_stalls: int, full: bool, short: bool, fabric: fb.Fa
             normalise_all(fabric)
 
 
-@kernel
+@entry
 def run_block(fabric: fb.Fabric, samples: fb.Samples, start: int, stop: int, fill: int) -> int:
     """Present ``order[start:stop]``: train, or only infer when ``samples.learn`` is 0.
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro_emu.jit import kernel
+from neuro_emu.jit import entry
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.schedule import find_active, update_stalls
 
 
-@kernel
+@entry
 def _list_events(codes: NDArray[Any], constants: fb.Int64, work: fb.EventWork, events: fb.Events) -> None:
     rows = codes.shape[1] + 1
     end = 0

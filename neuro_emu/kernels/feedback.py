@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuro_emu.jit import kernel, routine
+from neuro_emu.jit import kernel, routine, section
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.narrow import add32, mul32
 from neuro_emu.network.state import PROJECTION_OVF
@@ -26,7 +26,7 @@ def requantise_sums(
     events[k, PROJECTION_OVF] += clamped
 
 
-@kernel
+@section
 def _spread(m: int, source: int, fabric: fb.Fabric) -> int:
     """Bring a signal register into the places of matrix m's columns; returns its largest magnitude."""
     layers, scratch = fabric.layers, fabric.scratch
@@ -40,7 +40,7 @@ def _spread(m: int, source: int, fabric: fb.Fabric) -> int:
     return largest
 
 
-@kernel
+@section
 def transpose_rows(m: int, rows: int, largest: int, fabric: fb.Fabric, sums: fb.Int64) -> None:
     """``sums[j] = Σ_c M[j, c] · s[c]`` of a row-stored matrix: a dot product along each row.
 
@@ -64,7 +64,7 @@ def transpose_rows(m: int, rows: int, largest: int, fabric: fb.Fabric, sums: fb.
             sums[j] = total
 
 
-@kernel
+@section
 def transpose_columns(m: int, rows: int, fabric: fb.Fabric, sums: fb.Int64) -> None:
     """The same of a column-stored matrix: a column at a time."""
     layers, memory, s = fabric.layers, fabric.memory, fabric.scratch.delta32
@@ -79,7 +79,7 @@ def transpose_columns(m: int, rows: int, fabric: fb.Fabric, sums: fb.Int64) -> N
                 sums[j] += int(column[j]) * factor
 
 
-@kernel
+@section
 def transpose_signs(m: int, rows: int, amplitude: int, fabric: fb.Fabric, sums: fb.Int64) -> None:
     """``sums[j] = a · Σ_c sign(M[j, c]) · s[c]``, whatever the storage."""
     layers, memory, s = fabric.layers, fabric.memory, fabric.scratch.delta32

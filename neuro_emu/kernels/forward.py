@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuro_emu.jit import kernel, section
+from neuro_emu.jit import kernel, routine, section
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.narrow import add16, add32, mul16, mul32, shift16, wrap_add16
 from neuro_emu.kernels.pieces import join_halves
@@ -13,6 +13,7 @@ from neuro_emu.numerics.modes import WRAP
 from neuro_emu.numerics.ops import accumulate, align, saturate, table_address, wrap
 
 _UNROLL = fb.PADDING
+_INT32 = (1 << 31) - 1
 _BLOCK = 248  # rows; a multiple of _UNROLL below 256
 
 
@@ -81,41 +82,98 @@ def forward_columns32(k: int, plane: int, layers: fb.Int64, memory: fb.Memory, s
 
 
 @kernel
-def forward_exact(k: int, plane: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
-    """Exact 64-bit sums over the active rows, whatever the storage; the order is free."""
-    positions = layers[k, fb.POSITIONS]
-    sums = scratch.sums[k, :positions]
-    sums[:] = 0
-    for a in range(scratch.active[plane, 0]):
-        row = layers[k, fb.OFFSET] + scratch.lists[plane, fb.INDEX, a] * layers[k, fb.ROW_STEP]
-        x = int(scratch.lists[plane, fb.VALUE, a])
-        if layers[k, fb.UNIT_STEP] == 1:
-            weights = memory.weights[row : row + positions]
-            for p in range(positions):
-                sums[p] += int(weights[p]) * x
-        else:
-            for p in range(positions):
-                sums[p] += int(memory.weights[row + p * layers[k, fb.UNIT_STEP]]) * x
+def _four_rows(a: int, row0: int, step: int, arena: fb.Arena, lists: fb.Codes, sums: fb.Int32) -> None:
+    """Add four rows in 32 bits."""
+    n = sums.shape[0]
+    index, value = lists[fb.INDEX], lists[fb.VALUE]
+    w0 = arena[row0 + index[a] * step : row0 + index[a] * step + n]
+    w1 = arena[row0 + index[a + 1] * step : row0 + index[a + 1] * step + n]
+    w2 = arena[row0 + index[a + 2] * step : row0 + index[a + 2] * step + n]
+    w3 = arena[row0 + index[a + 3] * step : row0 + index[a + 3] * step + n]
+    x0, x1, x2, x3 = value[a], value[a + 1], value[a + 2], value[a + 3]
+    for p in range(n):
+        sum01 = add32(mul32(w0[p], x0), mul32(w1[p], x1))
+        sum23 = add32(mul32(w2[p], x2), mul32(w3[p], x3))
+        sums[p] = add32(sums[p], add32(sum01, sum23))
 
 
 @kernel
+def _largest_product(k: int, count: int, values: fb.Codes, layers: fb.Int64) -> int:
+    """Bound of the products of weights with the first *count* listed codes; at least 1."""
+    largest = 1
+    for a in range(count):
+        largest = max(largest, abs(int(values[a])))
+    return largest * (int(layers[k, fb.WEIGHT_HIGH]) + 1)
+
+
+@routine
+def forward_exact(k: int, plane: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch) -> None:
+    """Exact sums over the active rows, whatever the storage; the order is free.
+
+    Row storage takes as many rows at once as fit 32 bits, the rest is summed in 64.
+    """
+    positions, active, lists = layers[k, fb.POSITIONS], scratch.active[plane, 0], scratch.lists[plane]
+    first, row_step, unit_step = layers[k, fb.OFFSET], layers[k, fb.ROW_STEP], layers[k, fb.UNIT_STEP]
+    sums, partial = scratch.sums[k, :positions], scratch.delta32[:positions]
+    sums[:] = 0
+    block = _INT32 // _largest_product(k, active, lists[fb.VALUE], layers) // 4 * 4
+    if unit_step == 1 and block:
+        for start in range(0, active, block):
+            partial[:] = 0
+            for a in range(start, min(active, start + block), 4):
+                _four_rows(a, first, row_step, memory.weights, lists, partial)
+            for p in range(positions):
+                sums[p] += int(partial[p])
+        return
+    for a in range(active):
+        row, x = first + lists[fb.INDEX, a] * row_step, int(lists[fb.VALUE, a])
+        for p in range(positions):
+            sums[p] += int(memory.weights[row + p * unit_step]) * x
+
+
+@kernel
+def _saturate_row(sums: fb.Int32, weights: fb.Arena, x: int, low: int, high: int) -> int:
+    """One row in 32 bits, every lane clamped; returns the clamps."""
+    clamped: int = np.int32(0)  # type: ignore[assignment]  # Numba: a 32-bit sum
+    low32, high32 = add32(low, 0), add32(high, 0)
+    for p in range(sums.shape[0]):
+        exact = add32(sums[p], mul32(weights[p], x))
+        total = min(max(exact, low32), high32)
+        sums[p] = total
+        clamped = add32(clamped, total != exact)
+    return int(clamped)
+
+
+@routine
 def forward_saturating(
     k: int, plane: int, layers: fb.Int64, memory: fb.Memory, scratch: fb.Scratch, constants: fb.Int64
 ) -> int:
-    """Clamp after every product, rows ascending; lanes are neurons, so the order is kept. Returns the clamps."""
+    """Clamp after every product, rows ascending; returns the clamps.
+
+    In row storage the lanes of 32 bits are neurons, if those hold accumulators and products.
+    """
     low, high = constants[fb.ACCUMULATOR_LOW], constants[fb.ACCUMULATOR_HIGH]
-    sums = scratch.sums[k]
-    for p in range(layers[k, fb.POSITIONS]):
-        sums[p] = 0
+    positions, active, lists = layers[k, fb.POSITIONS], scratch.active[plane, 0], scratch.lists[plane]
+    first, row_step, unit_step = layers[k, fb.OFFSET], layers[k, fb.ROW_STEP], layers[k, fb.UNIT_STEP]
+    sums, narrow = scratch.sums[k, :positions], scratch.delta32[:positions]
     clamped = 0
-    for a in range(scratch.active[plane, 0]):
-        row = layers[k, fb.OFFSET] + scratch.lists[plane, fb.INDEX, a] * layers[k, fb.ROW_STEP]
-        x = int(scratch.lists[plane, fb.VALUE, a])
-        for p in range(layers[k, fb.POSITIONS]):
-            weight = int(memory.weights[row + p * layers[k, fb.UNIT_STEP]])
-            total = accumulate(sums[p], weight, x, low, high)
-            clamped += total != sums[p] + weight * x
-            sums[p] = total
+    if unit_step == 1 and high + 1 + _largest_product(k, active, lists[fb.VALUE], layers) <= _INT32:
+        narrow[:] = 0
+        for a in range(active):
+            row = first + int(lists[fb.INDEX, a]) * row_step
+            weights = memory.weights[row : row + positions]
+            clamped += _saturate_row(narrow, weights, int(lists[fb.VALUE, a]), low, high)
+        for p in range(positions):
+            sums[p] = narrow[p]
+        return clamped
+    for p in range(positions):
+        total = 0
+        for a in range(active):
+            weight, x = int(memory.weights[first + lists[fb.INDEX, a] * row_step + p * unit_step]), lists[fb.VALUE, a]
+            kept = accumulate(total, weight, int(x), low, high)
+            clamped += kept != total + weight * int(x)
+            total = kept
+        sums[p] = total
     return clamped
 
 

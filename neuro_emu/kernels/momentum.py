@@ -2,78 +2,75 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel, routine
+from neuro_emu.jit import routine
 from neuro_emu.kernels import fabric as fb
-from neuro_emu.kernels.update import book, row_words
-from neuro_emu.numerics.modes import LANE_LFSR, STOCH
-from neuro_emu.numerics.ops import add_step, lfsr, round_shift, saturate, velocity_sum, xorshift
+from neuro_emu.kernels.update import book
+from neuro_emu.kernels.walk import next_words, open_words, unsigned
+from neuro_emu.numerics.ops import add_step, round_shift, saturate, velocity_sum
 
 
-@kernel
-def _add(m: int, i: int, j: int, step: int, fabric: fb.Fabric) -> int:
-    """Add a rounded step to one weight of matrix m; returns what happened, as updates do."""
-    layers, weights = fabric.layers, fabric.memory.weights
-    p = int(fabric.geometry.position[m, j])
-    at = layers[m, fb.OFFSET] + i * layers[m, fb.ROW_STEP] + p * layers[m, fb.UNIT_STEP]
-    old = int(weights[at])
-    new = add_step(old, step, layers[m, fb.WEIGHT_LOW], layers[m, fb.WEIGHT_HIGH], fabric.constants[fb.OVERFLOW])
-    weights[at] = new
-    return (1 if step != 0 else 0) + ((1 if new != old + step else 0) << 32)
+@routine
+def _move_row(
+    m: int, i: int, layers: fb.Int64, constants: fb.Int64, gradients: fb.Int64, velocities: fb.Int32, words: fb.Int32
+) -> None:
+    """Update the velocities of one row."""
+    decay, shift, rounding = constants[fb.MOMENTUM], layers[m, fb.VELOCITY_SHIFT], constants[fb.ROUNDING]
+    row, unit_step = layers[m, fb.OFFSET] + i * layers[m, fb.ROW_STEP], layers[m, fb.UNIT_STEP]
+    for p in range(layers[m, fb.POSITIONS]):
+        at = row + p * unit_step
+        exact = velocity_sum(int(velocities[at]), gradients[at], decay, shift)
+        rounded = round_shift(exact, max(decay, shift), rounding, unsigned(int(words[p])))
+        velocities[at] = saturate(rounded, constants[fb.VELOCITY_LOW], constants[fb.VELOCITY_HIGH])
 
 
-@kernel
-def _step(m: int, i: int, j: int, word_v: int, word_w: int, fabric: fb.Fabric) -> int:
-    """Update one velocity; returns the rounded step of its weight."""
-    layers, constants, memory = fabric.layers, fabric.constants, fabric.memory
+@routine
+def _write_row(
+    m: int,
+    target: int,
+    i: int,
+    layers: fb.Int64,
+    constants: fb.Int64,
+    weights: fb.Arena,
+    gradients: fb.Int64,
+    velocities: fb.Int32,
+    words: fb.Int32,
+) -> int:
+    """Add the rounded velocities of row i of matrix m to *target*, m or its twin; returns what updates return."""
     decay, shift, outer = constants[fb.MOMENTUM], layers[m, fb.VELOCITY_SHIFT], layers[m, fb.STEP_SHIFT]
-    more, rounding = max(decay, shift), constants[fb.ROUNDING]
-    p = int(fabric.geometry.position[m, j])
-    at = layers[m, fb.OFFSET] + i * layers[m, fb.ROW_STEP] + p * layers[m, fb.UNIT_STEP]
-    gradient = memory.gradients[at]
-    exact = velocity_sum(int(memory.velocities[at]), gradient, decay, shift)
-    rounded = round_shift(exact, more, rounding, word_v)
-    velocity = saturate(rounded, constants[fb.VELOCITY_LOW], constants[fb.VELOCITY_HIGH])
-    memory.velocities[at] = velocity
-    if constants[fb.NESTEROV]:
-        return round_shift(velocity_sum(velocity, gradient, decay, shift), more + outer, rounding, word_w)
-    return round_shift(velocity, outer, rounding, word_w)
-
-
-@kernel
-def _both(m: int, i: int, j: int, word_v: int, word_w: int, fabric: fb.Fabric, done: fb.Int64) -> None:
-    """One weight and, unless it is a bias, its twin."""
-    step, twin = _step(m, i, j, word_v, word_w, fabric), fabric.layers[m, fb.TWIN]
-    done[0] += _add(m, i, j, step, fabric)
-    if twin >= 0 and i < fabric.layers[twin, fb.ROWS]:
-        done[1] += _add(twin, i, j, step, fabric)
+    rounding, ahead = constants[fb.ROUNDING], constants[fb.NESTEROV]
+    row, unit_step = layers[m, fb.OFFSET] + i * layers[m, fb.ROW_STEP], layers[m, fb.UNIT_STEP]
+    place = layers[target, fb.OFFSET] + i * layers[target, fb.ROW_STEP]
+    result = 0
+    for p in range(layers[m, fb.POSITIONS]):
+        code, drop = int(velocities[row + p * unit_step]), outer
+        if ahead:
+            code = velocity_sum(code, gradients[row + p * unit_step], decay, shift)
+            drop = max(decay, shift) + outer
+        step = round_shift(code, drop, rounding, unsigned(int(words[p])))
+        at = place + p * layers[target, fb.UNIT_STEP]
+        old = int(weights[at])
+        new = add_step(old, step, layers[target, fb.WEIGHT_LOW], layers[target, fb.WEIGHT_HIGH], constants[fb.OVERFLOW])
+        weights[at] = new
+        result += (1 if step != 0 else 0) + ((1 if new != old + step else 0) << 32)
+    return result
 
 
 @routine
 def apply_momentum(m: int, fabric: fb.Fabric) -> None:
     """Write the sums of matrix m, every row; its twin takes the same steps."""
-    layers, memory, constants = fabric.layers, fabric.memory, fabric.constants
-    rows, units, twin = layers[m, fb.ROWS], layers[m, fb.UNITS], layers[m, fb.TWIN]
-    done = fabric.scratch.limits  # two of its places
+    layers, memory, constants, scratch = fabric.layers, fabric.memory, fabric.constants, fabric.scratch
+    rows, units, twin, geometry = layers[m, fb.ROWS], layers[m, fb.UNITS], layers[m, fb.TWIN], fabric.geometry
+    gradients, velocities, words = memory.gradients, memory.velocities, scratch.delta32
+    done = scratch.limits  # two of its places
     done[0] = done[1] = 0
-    if layers[m, fb.UPDATE_KIND] == fb.UPDATE_LANES:
-        lanes, is_lfsr = constants[fb.LANES], constants[fb.WORD_SOURCE] == LANE_LFSR
-        for first in range(0, units, lanes):
-            for i in range(rows):
-                for lane in range(lanes):
-                    word_v = int(memory.lane_registers[lane])
-                    word_v = lfsr(word_v) if is_lfsr else xorshift(word_v)
-                    word_w = lfsr(word_v) if is_lfsr else xorshift(word_v)
-                    memory.lane_registers[lane] = word_w
-                    if first + lane < units:
-                        _both(m, i, first + lane, word_v, word_w, fabric, done)
-    else:
-        row_words(m, 2 * rows, memory, constants, fabric.scratch.words)
-        drawn = constants[fb.ROUNDING] == STOCH
-        for i in range(rows):
-            row_v, row_w = int(fabric.scratch.words[2 * i]), int(fabric.scratch.words[2 * i + 1])
-            for j in range(units):
-                mask = fabric.geometry.masks[m, fabric.geometry.position[m, j]] if drawn else 0
-                _both(m, i, j, row_v ^ mask, row_w ^ mask, fabric, done)
+    open_words(m, 2 * rows, layers, memory, geometry, scratch, constants)
+    for i in range(rows):
+        next_words(m, 2 * i, layers, geometry, scratch, constants)
+        _move_row(m, i, layers, constants, gradients, velocities, words)
+        next_words(m, 2 * i + 1, layers, geometry, scratch, constants)
+        for turn in range(2 if twin >= 0 and i < layers[twin, fb.ROWS] else 1):
+            target = twin if turn else m
+            done[turn] += _write_row(m, target, i, layers, constants, memory.weights, gradients, velocities, words)
     book(m, rows * units, done[0], layers, fabric.activity.events)
     if twin >= 0:
         book(twin, (rows - 1) * units, done[1], layers, fabric.activity.events)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel
+from neuro_emu.jit import entry, kernel
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.learn import ERROR_EXACT, output_error
@@ -127,7 +127,7 @@ def _signals(label: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> N
         gate_signal(k, desk.q[k], 0, positions, fabric, sheet, desk)
 
 
-@kernel
+@entry
 def run_hidden(
     k: int,
     tile: tuple[int, int],
@@ -144,10 +144,13 @@ def run_hidden(
     Args:
         k: hidden layer.
         tile: first position and end; tiles of a layer may run side by side, as no neuron knows of another.
-        fabric, sheet, desk: the chip, with counters, streams and registers of this tile's own.
+        fabric: the chip, with counters of this tile's own.
+        sheet: the same, with streams of its own.
+        desk: working registers of its own.
         samples: what to present.
         held: (samples, layers, positions) pre-activations of the block: read of layer k − 1, written of layer k.
-        start, stop: the block.
+        start: where the block begins in the order.
+        stop: where it ends.
 
     Returns:
         Samples presented. Streams go on from block to block; registers are moved on when all tiles are done.
@@ -182,7 +185,7 @@ def run_hidden(
     return stop - start
 
 
-@kernel
+@entry
 def run_last(
     fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples, held: sh.Int8, start: int, stop: int
 ) -> int:
@@ -224,7 +227,7 @@ def _after_write(fabric: fb.Fabric, sheet: sh.Sheet) -> None:
         decay_matrices(fabric, sheet)
 
 
-@kernel
+@entry
 def run_online(fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples, start: int, stop: int) -> int:
     """Present ``order[start:stop]``: train, one update a sample, or only infer; returns how many were presented."""
     last = fabric.constants[fb.LAYERS] - 1
@@ -250,7 +253,7 @@ def run_online(fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Sa
     return stop - start
 
 
-@kernel
+@entry
 def run_batches(
     fabric: fb.Fabric,
     sheet: sh.Sheet,

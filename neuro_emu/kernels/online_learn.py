@@ -122,7 +122,7 @@ def update_columns(m: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) ->
     """Update the last layer (or its twin), stored as columns, with the draws of its rows on the desk."""
     last = fabric.constants[fb.LAYERS] - 1
     draws = (desk.lows, desk.highs)
-    masks, settings = sheet.highs[sh.ADDED, m], fabric.layers[m]
+    masks, settings = (sheet.lows[sh.ADDED, m], sheet.highs[sh.ADDED, m]), fabric.layers[m]
     return int(_update_columns(fabric.memory.weights, desk.codes[last], desk.delta[last], draws, masks, settings))
 
 
@@ -132,7 +132,7 @@ def _update_columns(
     codes: fb.Int16,
     delta: fb.Int16,
     draws: tuple[fb.Int16, fb.Int16],
-    masks: fb.Int16,
+    masks: tuple[fb.Int16, fb.Int16],
     settings: fb.Int64,
 ) -> int:
     length, split, rest = settings[fb.UNIT_STEP], settings[fb.SPLIT], settings[fb.SHIFT] - settings[fb.SPLIT]
@@ -141,8 +141,8 @@ def _update_columns(
     for c in range(settings[fb.UNITS]):
         d = int(delta[c])
         if d != 0:
-            at, mask = settings[fb.OFFSET] + c * length, int(masks[c])
-            result += add_steps(weights, codes, lows, highs, at, 0, length, d, 0, mask, split, rest, bottom, top)
+            at, low, high = settings[fb.OFFSET] + c * length, int(masks[0][c]), int(masks[1][c])
+            result += add_steps(weights, codes, lows, highs, at, 0, length, d, low, high, split, rest, bottom, top)
     return result
 
 

@@ -91,7 +91,7 @@ def update_rows(
         zeros = (r >> (shift - level)) * size
         ones = positions - size - zeros
         low_up, high_up = low ^ flip, high ^ ones_above
-        if whole and level >= above and size >= 2 * fb.CHUNK:
+        if whole and level >= above and size % (2 * fb.CHUNK) == 0:
             result += step_both_wide(
                 weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
             )

@@ -70,7 +70,7 @@ class Desk(NamedTuple):
 
     q: Int8  # (layers, positions)
     codes: Int16  # (layers, length): input codes of a layer, by neuron, zeros behind
-    index: Int32  # (layers, rows): active rows, ascending
+    index: Int32  # type: ignore[assignment]  # (layers, rows): active rows, ascending; hides tuple.index
     value: Int16  # (layers, rows): their codes
     active: Int64  # (layers,): how many
     offsets: Int32  # (rows,): the same list for a forward pass, in the order of signs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuro_emu.jit import kernel, routine
+from neuro_emu.jit import entry, kernel, routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.update import leap
@@ -12,7 +12,7 @@ from neuro_emu.numerics.modes import RND, ROW_LFSR, STOCH
 _HALF_WORD = 0x80000000  # its top s bits are 2^(s−1): nearest rounding as a constant draw
 
 
-@kernel
+@entry
 def open_streams(fabric: fb.Fabric, sheet: sh.Sheet) -> None:
     """Start from the registers; where nothing is drawn every word is the constant that rounds alike."""
     constants = fabric.constants
@@ -27,7 +27,7 @@ def open_streams(fabric: fb.Fabric, sheet: sh.Sheet) -> None:
             sheet.words[m, :] = _HALF_WORD if constants[fb.ROUNDING] == RND else 0
 
 
-@kernel
+@entry
 def close_stream(m: int, fabric: fb.Fabric, sheet: sh.Sheet) -> None:
     """Leave the register of matrix m at the last word that was used."""
     used = sheet.cursor[m, sh.NEXT]

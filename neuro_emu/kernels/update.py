@@ -6,12 +6,16 @@ Every update returns its counts as one number: nonzero steps + 2^32 · overflows
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
-from neuro_emu.jit import kernel, section
+from neuro_emu.jit import kernel, narrow_op, routine, section
 from neuro_emu.kernels import fabric as fb
-from neuro_emu.kernels.pieces import byte_of, low_bits
+from neuro_emu.kernels.narrow import add32, mul32
+from neuro_emu.kernels.pieces import low_bits
 from neuro_emu.kernels.vectors import update_any_sign16, update_any_sign32, update_one_sign16, update_one_sign32
+from neuro_emu.kernels.walk import leap, leap_table, next_words, open_words, row_words, unsigned
 from neuro_emu.network.state import (
     FEEDBACK_OVF,
     FEEDBACK_UPDATES,
@@ -20,65 +24,15 @@ from neuro_emu.network.state import (
     WEIGHT_OVF,
     ZERO_UPDATES,
 )
-from neuro_emu.numerics.modes import LANE_LFSR, RND, ROW_LFSR, STOCH
-from neuro_emu.numerics.ops import add_step, draw, lfsr, round_shift, xorshift
+from neuro_emu.numerics.modes import RND_CONV, SAT, TRN_ZERO
+from neuro_emu.numerics.ops import add_step, draw, round_shift
 
-_LEAP = 4
+__all__ = ["leap", "leap_table", "sum_gradient", "update"]
+
+shift32 = narrow_op("ashr", 32, operator.rshift)
+head32 = narrow_op("lshr", 32, lambda word, count: (word & 0xFFFFFFFF) >> count)
+
 _LANE_SUM = 32767  # what one 16-bit lane of the counts holds
-_HALF_WORD = 0x80000000  # its top s bits are 2^(s−1): nearest rounding as a constant draw
-
-
-@kernel
-def leap(word: int, leaps: fb.Int64) -> int:
-    """Four xorshift steps at once: they are linear, so the four bytes of *word* contribute independently."""
-    low = leaps[0, byte_of(word, 0)] ^ leaps[1, byte_of(word, 1)]
-    high = leaps[2, byte_of(word, 2)] ^ leaps[3, byte_of(word, 3)]
-    return int(low ^ high)
-
-
-def leap_table() -> fb.Int64:
-    """Table (4, 256) of :func:`leap`: four xorshift steps from each value of each byte."""
-    table = np.zeros((4, 256), dtype=np.int64)
-    for position in range(4):
-        for byte in range(256):
-            word = byte << 8 * position
-            for _ in range(_LEAP):
-                word = xorshift(word)
-            table[position, byte] = word
-    return table
-
-
-@kernel
-def row_words(k: int, count: int, memory: fb.Memory, constants: fb.Int64, words: fb.Words) -> None:
-    """One word for each of *count* written rows: advance, then use; a constant where nothing is drawn."""
-    if constants[fb.ROUNDING] != STOCH:
-        word = _HALF_WORD if constants[fb.ROUNDING] == RND else 0
-        for a in range(count):
-            words[a] = word
-        return
-    register = int(memory.row_registers[k])
-    if constants[fb.WORD_SOURCE] == ROW_LFSR:
-        for a in range(count):
-            register = lfsr(register)
-            words[a] = register
-    else:
-        # One step waits for the one before it; four words that each leap four steps do not.
-        leaps = memory.leaps
-        word0 = xorshift(register)
-        word1 = xorshift(word0)
-        word2 = xorshift(word1)
-        word3 = xorshift(word2)
-        for a in range(0, count, _LEAP):
-            words[a], words[a + 1], words[a + 2], words[a + 3] = word0, word1, word2, word3
-            word0, word1, word2, word3 = (
-                leap(word0, leaps),
-                leap(word1, leaps),
-                leap(word2, leaps),
-                leap(word3, leaps),
-            )
-        if count:
-            register = int(words[count - 1])
-    memory.row_registers[k] = register
 
 
 @kernel
@@ -110,7 +64,7 @@ def _take_counts(sums: fb.Int16) -> int:
     return moved + (clamped << 32)
 
 
-@kernel
+@section
 def update_rows(
     k: int, plane: int, count: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch
 ) -> int:
@@ -169,7 +123,7 @@ def update_rows(
     return result + _take_counts(sums)
 
 
-@kernel
+@section
 def update_columns(
     k: int, plane: int, count: int, layers: fb.Int64, memory: fb.Memory, geometry: fb.Geometry, scratch: fb.Scratch
 ) -> int:
@@ -199,14 +153,84 @@ def update_columns(
     return result + _take_counts(sums)
 
 
+@routine
+def add_steps(weights: fb.Arena, factors: fb.Int64, scale: int, words: fb.Int32, limits: fb.Int64, fits: bool) -> int:
+    """Round products ``factors · scale`` and add them; ``limits`` = (low, high, shift, rounding, overflow).
+
+    Where it *fits* 32 bits, rounding is the addition of what the words draw, and overflow saturates.
+    """
+    low, high, shift, rounding, mode = limits[0], limits[1], limits[2], limits[3], limits[4]
+    n = words.shape[0]
+    if fits:
+        moved: int = np.int32(0)  # type: ignore[assignment]  # Numba: 32-bit sums
+        clamped: int = np.int32(0)  # type: ignore[assignment]
+        low32, high32, rest = add32(low, 0), add32(high, 0), 32 - shift
+        for p in range(n):
+            head = add32(mul32(factors[p], scale), head32(words[p], rest))
+            step = shift32(head, shift)
+            total = add32(weights[p], step)
+            kept = min(max(total, low32), high32)
+            weights[p] = kept
+            moved = add32(moved, step != 0)
+            clamped = add32(clamped, kept != total)
+        return int(moved) + (int(clamped) << 32)
+    result = 0
+    for p in range(n):
+        result += _add_step(weights, p, factors[p] * scale, int(words[p]), low, high, shift, rounding, mode)
+    return result
+
+
 @kernel
-def _write(weights: fb.Arena, at: int, product: int, word: int, limits: fb.Int64) -> int:
-    """One weight, by the definition; ``limits`` = (low, high, shift, rounding, overflow)."""
-    step = round_shift(product, limits[2], limits[3], word)
+def _add_step(
+    weights: fb.Arena, at: int, product: int, word: int, low: int, high: int, shift: int, rounding: int, mode: int
+) -> int:
+    """One weight, by the definition."""
+    step = round_shift(product, shift, rounding, unsigned(word))
     old = int(weights[at])
-    new = add_step(old, step, limits[0], limits[1], limits[4])
+    new = add_step(old, step, low, high, mode)
     weights[at] = new
     return (1 if step != 0 else 0) + ((1 if new != old + step else 0) << 32)
+
+
+@routine
+def add_apart(
+    weights: fb.Arena,
+    row: int,
+    apart: int,
+    factors: fb.Int64,
+    factors_apart: int,
+    scale: int,
+    words: fb.Int32,
+    limits: fb.Int64,
+) -> int:
+    """The same for weights that are *apart* places from each other, by the definition alone."""
+    low, high, shift, rounding, mode = limits[0], limits[1], limits[2], limits[3], limits[4]
+    result = 0
+    for p in range(words.shape[0]):
+        product = factors[p * factors_apart] * scale
+        result += _add_step(weights, row + p * apart, product, int(words[p]), low, high, shift, rounding, mode)
+    return result
+
+
+@kernel
+def _place_signal(k: int, register: int, layers: fb.Int64, geometry: fb.Geometry, scratch: fb.Scratch) -> int:
+    """Bring a signal into ``scratch.sums[k]`` by position, z_k being used; returns its largest magnitude."""
+    signal, placed, position = scratch.signals[register], scratch.sums[k], geometry.position[k]
+    for p in range(layers[k, fb.POSITIONS]):
+        placed[p] = 0
+    largest = 0
+    for j in range(layers[k, fb.UNITS]):
+        placed[position[j]] = signal[j]
+        largest = max(largest, abs(signal[j]))
+    return largest
+
+
+@kernel
+def _largest_code(count: int, codes: fb.Codes) -> int:
+    largest = 0
+    for a in range(count):
+        largest = max(largest, abs(int(codes[a])))
+    return largest
 
 
 @kernel
@@ -217,59 +241,42 @@ def _set_limits(k: int, layers: fb.Int64, constants: fb.Int64, limits: fb.Int64)
 
 
 @kernel
-def update_plain(k: int, source: int, plane: int, count: int, fabric: fb.Fabric, register: int) -> int:
-    """Row words, any rounding, overflow and width; ``register`` < 0 takes the product from the sums of *source*."""
-    layers, memory, scratch = fabric.layers, fabric.memory, fabric.scratch
-    limits = scratch.limits
-    _set_limits(k, layers, fabric.constants, limits)
-    result = 0
-    for a in range(count):
-        i = scratch.lists[plane, fb.INDEX, a]
-        row = layers[k, fb.OFFSET] + i * layers[k, fb.ROW_STEP]
-        row_of_sums = layers[source, fb.OFFSET] + i * layers[source, fb.ROW_STEP]
-        x = int(scratch.lists[plane, fb.VALUE, a])
-        word = int(scratch.words[a])
-        for j in range(layers[k, fb.UNITS]):
-            p = int(fabric.geometry.position[k, j])
-            if register < 0:
-                product = memory.gradients[row_of_sums + p * layers[source, fb.UNIT_STEP]]
-            else:
-                product = scratch.signals[register, j] * x
-            at = row + p * layers[k, fb.UNIT_STEP]
-            result += _write(memory.weights, at, product, word ^ fabric.geometry.masks[k, p], limits)
-    return result
+def fits32(peak: int, limits: fb.Int64) -> bool:
+    """Whether 32 bits hold every sum of products up to *peak*, and rounding only adds a draw before the shift."""
+    plain = limits[2] == 0 or limits[4] != SAT or limits[3] == RND_CONV or limits[3] == TRN_ZERO
+    return not plain and peak < 1 << 30 and peak + (1 << limits[2]) + limits[1] + 1 < (1 << 31)
 
 
-@kernel
-def update_lanes(k: int, source: int, plane: int, fabric: fb.Fabric, register: int) -> int:
-    """Per-lane words: groups ascending, rows ascending, every lane advances once a written word.
+@section
+def update_walk(k: int, source: int, plane: int, draws: int, rows: int, fabric: fb.Fabric, register: int) -> int:
+    """The first *rows* active rows, any words, rounding, overflow and width; *draws* words a neuron are drawn.
 
-    A twin (k ≠ *source*) repeats the words of *source*, the one of the bias row included, which it does not have.
+    ``register`` < 0 takes the product from the sums of *source*. A twin (k ≠ *source*) repeats its words.
     """
-    layers, memory, scratch = fabric.layers, fabric.memory, fabric.scratch
-    limits = scratch.limits
-    _set_limits(k, layers, fabric.constants, limits)
-    lanes, units = fabric.constants[fb.LANES], layers[k, fb.UNITS]
-    is_lfsr = fabric.constants[fb.WORD_SOURCE] == LANE_LFSR
+    layers, memory, scratch, constants = fabric.layers, fabric.memory, fabric.scratch, fabric.constants
+    limits, lists, n = scratch.limits, scratch.lists[plane], layers[k, fb.POSITIONS]
+    _set_limits(k, layers, constants, limits)
+    if layers[k, fb.UPDATE_KIND] == fb.UPDATE_LANES:
+        open_words(k, draws, layers, memory, fabric.geometry, scratch, constants)
+    peak = 1 << 31
+    if register >= 0:
+        peak = _place_signal(k, register, layers, fabric.geometry, scratch) * _largest_code(rows, lists[fb.VALUE])
+    fits = fits32(peak, limits)
+    signal, words = scratch.sums[k, :n], scratch.delta32[:n]
     result = 0
-    for first in range(0, units, lanes):
-        for a in range(scratch.active[plane, 0]):
-            i = scratch.lists[plane, fb.INDEX, a]
-            row = layers[k, fb.OFFSET] + i * layers[k, fb.ROW_STEP]
-            row_of_sums = layers[source, fb.OFFSET] + i * layers[source, fb.ROW_STEP]
-            x = int(scratch.lists[plane, fb.VALUE, a])
-            for lane in range(lanes):
-                word = int(memory.lane_registers[lane])
-                word = lfsr(word) if is_lfsr else xorshift(word)
-                memory.lane_registers[lane] = word
-                j = first + lane
-                if j < units and i < layers[k, fb.ROWS]:
-                    p = int(fabric.geometry.position[k, j])
-                    if register < 0:
-                        product = memory.gradients[row_of_sums + p * layers[source, fb.UNIT_STEP]]
-                    else:
-                        product = scratch.signals[register, j] * x
-                    result += _write(memory.weights, row + p * layers[k, fb.UNIT_STEP], product, word, limits)
+    for a in range(rows):
+        i = int(lists[fb.INDEX, a])
+        next_words(k, a, layers, fabric.geometry, scratch, constants)
+        row, apart = layers[k, fb.OFFSET] + i * layers[k, fb.ROW_STEP], layers[k, fb.UNIT_STEP]
+        factors, scale = signal, int(lists[fb.VALUE, a])
+        if register < 0:
+            at = layers[source, fb.OFFSET] + i * layers[source, fb.ROW_STEP]
+            factors, scale = memory.gradients[at : at + (n - 1) * layers[source, fb.UNIT_STEP] + 1], 1
+        if apart == 1:
+            result += add_steps(memory.weights[row : row + n], factors, scale, words, limits, fits)
+        else:
+            factors_apart = 1 if register >= 0 else layers[source, fb.UNIT_STEP]
+            result += add_apart(memory.weights, row, apart, factors, factors_apart, scale, words, limits)
     return result
 
 
@@ -292,18 +299,16 @@ def update(k: int, plane: int, fabric: fb.Fabric, register: int, twin: int) -> N
         for lane in range(fabric.constants[fb.LANES]):
             scratch.saved[lane] = fabric.memory.lane_registers[lane]
     if not lanes:
-        row_words(k, count, fabric.memory, fabric.constants, scratch.words)
+        row_words(k, count, fabric.memory.row_registers, fabric.memory.leaps, fabric.constants, scratch.words)
     for turn in range(2 if twin >= 0 else 1):
         target = k if turn == 0 else twin
         rows = count if turn == 0 else count - 1  # the bias row, listed last, has no twin
         kind = layers[target, fb.UPDATE_KIND]
-        if kind == fb.UPDATE_LANES:
-            if turn:
+        if kind >= fb.UPDATE_PLAIN:  # or UPDATE_LANES
+            if lanes and turn:
                 for lane in range(fabric.constants[fb.LANES]):
                     fabric.memory.lane_registers[lane] = scratch.saved[lane]
-            result = update_lanes(target, k, plane, fabric, register)
-        elif kind == fb.UPDATE_PLAIN:
-            result = update_plain(target, k, plane, rows, fabric, register)
+            result = update_walk(target, k, plane, count, rows, fabric, register)
         else:
             for p in range(layers[target, fb.POSITIONS]):
                 scratch.delta16[p] = 0  # padding positions never learn
@@ -316,13 +321,31 @@ def update(k: int, plane: int, fabric: fb.Fabric, register: int, twin: int) -> N
         book(target, rows * layers[target, fb.UNITS], result, layers, fabric.activity.events)
 
 
-@kernel
+@routine
+def _add_products(sums: fb.Int64, factors: fb.Int64, scale: int) -> None:
+    for p in range(sums.shape[0]):
+        sums[p] += factors[p] * scale
+
+
+@routine
+def _add_code_products(sums: fb.Int64, codes: fb.Codes, scale: int) -> None:
+    for i in range(sums.shape[0]):
+        sums[i] += int(codes[i]) * scale
+
+
+@section
 def sum_gradient(k: int, plane: int, fabric: fb.Fabric, register: int) -> None:
-    """G += δ·x over the active rows, exactly."""
-    layers, scratch = fabric.layers, fabric.scratch
-    for a in range(scratch.active[plane, 0]):
-        row = layers[k, fb.OFFSET] + scratch.lists[plane, fb.INDEX, a] * layers[k, fb.ROW_STEP]
-        x = int(scratch.lists[plane, fb.VALUE, a])
-        for j in range(layers[k, fb.UNITS]):
-            at = row + int(fabric.geometry.position[k, j]) * layers[k, fb.UNIT_STEP]
-            fabric.memory.gradients[at] += scratch.signals[register, j] * x
+    """G += δ·x, exactly: over the active rows, or in column storage over all of them, where x = 0 adds nothing."""
+    layers, scratch, gradients, lists = fabric.layers, fabric.scratch, fabric.memory.gradients, fabric.scratch.lists
+    n, rows = layers[k, fb.POSITIONS], layers[k, fb.ROWS]
+    if layers[k, fb.UNIT_STEP] == 1:
+        _place_signal(k, register, layers, fabric.geometry, scratch)
+        for a in range(scratch.active[plane, 0]):
+            at = layers[k, fb.OFFSET] + int(lists[plane, fb.INDEX, a]) * layers[k, fb.ROW_STEP]
+            _add_products(gradients[at : at + n], scratch.sums[k, :n], int(lists[plane, fb.VALUE, a]))
+        return
+    for j in range(n):
+        delta = scratch.signals[register, j]
+        if delta != 0:
+            at = layers[k, fb.OFFSET] + j * layers[k, fb.UNIT_STEP]
+            _add_code_products(gradients[at : at + rows], scratch.codes[plane, :rows], delta)

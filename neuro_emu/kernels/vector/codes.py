@@ -28,7 +28,8 @@ def _outputs(levels: int, q: Any, table: Any, codes: Int16, positions: int, coun
         table: (256,) uint8.
         codes: (count,) written; what belongs to no neuron is anything.
         positions: length of a row.
-        count, offset: see above.
+        count: neurons.
+        offset: what the table has too much.
 
     """
     for j in range(count):

@@ -32,8 +32,8 @@ def _requantise(_bits: int, sums: Int32, out: Any, first: int, count: int, shift
 def _aligned(code: Code, value: Any, shift: Any) -> Any:
     """Drop *shift* bits, rounding to nearest with ties up."""
     b, one = code.builder, ir.Constant(I64, 1)
-    half = code.splat(b.lshr(b.shl(one, shift), one), value.type)
-    return b.ashr(b.add(value, half), code.splat(shift, value.type))
+    middle = code.splat(b.lshr(b.shl(one, shift), one), value.type)
+    return b.ashr(b.add(value, middle), code.splat(shift, value.type))
 
 
 def _clamped(builder: Any, value: Any, lowest: Any, highest: Any) -> Any:
@@ -80,11 +80,17 @@ def _gate(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers)
         signal: (positions,) what is gated; products stay below 2^31.
         q: (positions,) int8 pre-activations.
         slopes: (positions,) f′ of each, unless it is one bit.
-        delta: (positions,) written for *count* (of 16) positions from *first* on.
-        first, count, open_from, open_to, shift, low, high: see above.
+        delta: (positions,) written.
+        first: first position.
+        count: positions, a multiple of 16.
+        open_from: smallest q with f′ = 1.
+        open_to: largest such q.
+        shift: bits to drop.
+        low: smallest δ.
+        high: largest δ.
 
     Returns:
-        Clamped values + 2^32 · largest \\|delta\\|.
+        Clamped values + 2^32 · the largest magnitude of δ.
 
     """
     clamped = largest = 0

@@ -1,8 +1,8 @@
 """Weight updates of rows: rounded steps of 0 or ±1, decided by comparing; and steps of any size.
 
 A draw r of s bits is split into its low 15 bits and what lies above. As |δ·x| < 2^15 and |δ·x| ≤ 2^s, the step
-floor((δ·x + r) / 2^s) is −1 only where the part above is all zeros and δ·x + low < 0, and +1 only where that part is all
-ones and δ·x + low reaches 2^15 (or 2^s where s < 15): two comparisons in 16 bits, whatever s is.
+floor((δ·x + r) / 2^s) is −1 only where the part above is all zeros and δ·x + low < 0, and +1 only where that part is
+all ones and δ·x + low reaches 2^15 (or 2^s where s < 15): two comparisons in 16 bits, whatever s is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from neuro_emu.kernels.vector.code import I16, I64, Code, constant
 _WORDS = ir.VectorType(I16, CHUNK)
 
 
-def _step(
+def _step(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers)
     up: bool,
     weights: Any,
     delta: Int16,
@@ -37,10 +37,13 @@ def _step(
 
     Args:
         up: +1 or −1.
-        weights: int8 or int16, flat; *start* is position 0.
+        weights: int8 or int16, flat.
         delta: (positions,) δ.
-        lows, highs: (positions,) lane masks of the low and of the high part of the draw.
-        start, first, count: positions *first* … *first* + *count* − 1.
+        lows: (positions,) lane masks of the low part of the draw.
+        highs: the same of the high part, modulo 2^16.
+        start: where position 0 lies in *weights*.
+        first: first position.
+        count: positions.
         x: code of the row.
         low: low part of the row's word; with *up* its complement, so that both are compared alike.
         high: what ``highs`` must be for the high part to be all zeros, or with *up* all ones.
@@ -54,7 +57,7 @@ def _step(
     for p in range(first, first + count):
         draw = low ^ int(lows[p])
         product = int(delta[p]) * x
-        if (product > draw if up else product < -draw) and int(highs[p]) == high:
+        if (product > draw if up else product < -draw) and (int(highs[p]) - high) % (1 << 16) == 0:
             moved += 1
             if int(weights[start + p]) == limit:
                 clamped += 1
@@ -63,7 +66,7 @@ def _step(
     return moved + (clamped << 32)
 
 
-def _step_both(
+def _step_both(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers)
     _checked: bool,
     weights: Any,
     delta: Int16,
@@ -81,10 +84,10 @@ def _step_both(
     bottom: int,
     top: int,
 ) -> int:
-    """Steps down in the block of *count* positions (the wide form wants a multiple of 2 · CHUNK) at *zeros*,
-    steps up in that at *ones*: :func:`_step` twice.
+    """Steps down in the block of *count* positions at *zeros*, steps up in that at *ones*: :func:`_step` twice.
 
-    Unless *checked* the caller knows that in the first the high part of every draw is all zeros, in the other all ones.
+    The wide form wants *count* to be a multiple of 2 · CHUNK. Unless *checked* the caller knows that in the
+    first the high part of every draw is all zeros, in the other all ones.
     """
     down = _step(False, weights, delta, lows, highs, start, zeros, count, x, low, high, bottom)
     return down + _step(True, weights, delta, lows, highs, start, ones, count, x, low_up, high_up, top)
@@ -139,7 +142,7 @@ def _generate_both(checked: bool, lanes: int, builder: Any, pointers: list[Any],
     return _packed(builder, *turn.values)
 
 
-def _step_signed(
+def _step_signed(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers)
     weights: Any,
     delta: Int16,
     lows: Int16,
@@ -186,7 +189,7 @@ step_both, step_both_checked, step_both_wide = (
 )
 
 
-def _add_steps(
+def _add_steps(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers)
     weights: Any,
     delta: Int16,
     lows: Int16,
@@ -209,12 +212,20 @@ def _add_steps(
     number in 16 bits (bounds: :mod:`neuro_emu.datapath.layout`).
 
     Args:
-        weights: int8 or int16, flat; *start* is position 0.
+        weights: int8 or int16, flat.
         delta: (positions,) δ, or codes where *x* is δ.
-        lows, highs: (positions,) masks, or with *low* = 0 the parts of the draws themselves.
-        start, first, count: positions *first* … *first* + *count* − 1.
-        x, low, high, split, rest: see above.
-        lowest, highest: limits of a weight.
+        lows: (positions,) masks of the low part, or with *low* a mask the low parts of the draws themselves.
+        highs: the same of the high part.
+        start: where position 0 lies in *weights*.
+        first: first position.
+        count: positions.
+        x: code of the row, or δ.
+        low: low part of the draw, or its mask.
+        high: the same of the high part.
+        split: bits of the low part.
+        rest: bits of the high part.
+        lowest: smallest weight.
+        highest: largest weight.
 
     Returns:
         Steps that were not 0 + 2^32 · weights clamped.
@@ -261,7 +272,7 @@ def _generate_steps(masked: bool, builder: Any, pointers: list[Any], numbers: li
 
 def _levels(peak: int, shift: int, most: int) -> int:
     """Largest m ≤ *most* with *peak* ≤ 2^(shift − m); *peak* is 1 … 2^shift."""
-    return min(most, shift - (peak - 1).bit_length())
+    return min(most, shift - int(peak - 1).bit_length())
 
 
 def _generate_levels(builder: Any, _pointers: list[Any], numbers: list[Any]) -> Any:

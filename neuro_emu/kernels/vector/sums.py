@@ -39,7 +39,10 @@ def _rows8(
         offsets: (count,) where the rows begin, from *base* on.
         sizes: (count,) uint8, magnitudes of the codes; 0 for padding.
         sums: (positions,) written from *at* on.
-        base, at, negative, count: see above.
+        base: where position 0 of row 0 lies in *weights*.
+        at: first position.
+        negative: rows that are subtracted.
+        count: rows of the list.
 
     """
     for p in range(at, at + tiles * TILE):
@@ -54,7 +57,7 @@ def _rows8(
 def _tile8(code: Code, rows: list[Any], codes: Any, totals: list[Any]) -> list[Any]:
     """Four rows of one tile: bytes are brought beside each other and multiplied in fours."""
     pairs = [code.unpack(rows[i], rows[i + 1], 8, high) for i in (0, 2) for high in (False, True)]
-    fours = [code.unpack(pairs[half], pairs[half + 2], 16, high) for half in (0, 1) for high in (False, True)]
+    fours = [code.unpack(pairs[i], pairs[i + 2], 16, high) for i in (0, 1) for high in (False, True)]
     words = [code.builder.bitcast(four, vector(8)) for four in fours]
     if LEVEL == "avx512":
         words = [code.builder.bitcast(word, vector(32)) for word in words]
@@ -134,8 +137,8 @@ def _generate16(tiles: int, builder: Any, pointers: list[Any], numbers: list[Any
         for tile in range(tiles):
             step = ir.Constant(I64, tile * row.count)
             rows = [code.load(weights, builder.add(place, step), row) for place in places]
-            for half, total in enumerate(turn.values[2 * tile : 2 * tile + 2]):
-                both = code.unpack(rows[0], rows[1], 16, bool(half))
+            for high, total in enumerate(turn.values[2 * tile : 2 * tile + 2]):
+                both = code.unpack(rows[0], rows[1], 16, bool(high))
                 operands = [pair, both] if LEVEL == "avx512" else [builder.bitcast(pair, row), both]
                 if LEVEL == "avx512":
                     operands[1] = builder.bitcast(both, kind)

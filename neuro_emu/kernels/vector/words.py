@@ -35,9 +35,9 @@ def leap_tables(is_lfsr: bool) -> Int64:
         for count in range(1, BATCH + 1):
             word = step(word)
             if count in {STRETCH, BATCH}:
-                half = 1 << place
+                span = 1 << place
                 which = tables[int(count == BATCH), byte]
-                which[half : 2 * half] = which[:half] ^ word
+                which[span : 2 * span] = which[:span] ^ word
     return tables
 
 
@@ -65,11 +65,11 @@ def _step(code: Code, state: Any, is_lfsr: bool) -> Any:
 
 def _transposed(code: Code, rows: list[Any]) -> list[Any]:
     """Rows become columns: each stage interleaves rows that lie half of all apart."""
-    half = STRETCHES // 2
-    low = [source for i in range(half) for source in (i, STRETCHES + i)]
-    high = [source + half for source in low]
-    for _ in range(half.bit_length()):
-        pairs = [(rows[i], rows[i + half]) for i in range(half)]
+    middle = STRETCHES // 2
+    low = [source for i in range(middle) for source in (i, STRETCHES + i)]
+    high = [source + middle for source in low]
+    for _ in range(middle.bit_length()):
+        pairs = [(rows[i], rows[i + middle]) for i in range(middle)]
         rows = [code.shuffle(a, b, order) for a, b in pairs for order in (low, high)]
     return rows
 
@@ -95,7 +95,7 @@ batch_xorshift = vector_op(partial(_batch, False), partial(_generate_batch, Fals
 batch_lfsr = vector_op(partial(_batch, True), partial(_generate_batch, True))
 
 
-def scan_codes(
+def scan_codes(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers)
     codes: Any,
     words: Words,
     lows: Any,
@@ -112,10 +112,14 @@ def scan_codes(
     Args:
         codes: (count,) int16, *count* a multiple of 16.
         words: the next words from ``words[at]`` on.
-        lows, highs: (count,) int16 written; anything where the code is 0.
+        lows: (count,) int16 written: low parts of the draws; anything where the code is 0.
+        highs: (count,) int16 written: high parts; anything where the code is 0.
         hits: (count,) one more where the code is not 0.
         flags: (count / 16,) int16 written: bit b of entry g tells whether code 16 g + b is not 0.
-        at, count, shift, split: see above.
+        at: first word.
+        count: codes.
+        shift: bits of a draw.
+        split: bits of its low part.
 
     Returns:
         Codes that are not 0.
@@ -126,7 +130,8 @@ def scan_codes(
         if i % 16 == 0:
             flags[i // 16] = 0
         word = draw(int(words[at + active]), shift)
-        lows[i], highs[i] = word % (1 << split), word >> split
+        lows[i] = word % (1 << split)
+        highs[i] = np.array((word >> split) % (1 << 16), dtype=np.uint16).astype(np.int16)  # as much as fits
         if codes[i] != 0:
             active += 1
             hits[i] += 1

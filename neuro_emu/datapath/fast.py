@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from neuro_emu.datapath.backends import PLAIN, PORTABLE, VECTOR, chosen_backend
 from neuro_emu.datapath.layout import Storage, aligned_zeros, update_kind
-from neuro_emu.datapath.online import OnlineChip, VectorRun
+from neuro_emu.datapath.online import OnlineChip
 from neuro_emu.datapath.program import record
 from neuro_emu.datapath.tables import constants_of, geometry_of, matrix_table, scratch_of
+from neuro_emu.datapath.vector_run import VectorRun
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.epoch import run_block
 from neuro_emu.kernels.events import list_events

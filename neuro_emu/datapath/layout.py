@@ -46,6 +46,13 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: type, boundary: int = 64)
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
+def aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
+    """Copy that starts on a cache line."""
+    copied = aligned_zeros(array.shape, array.dtype.type)
+    copied[...] = array
+    return copied
+
+
 @dataclass(frozen=True)
 class Storage:
     """Storage of one matrix.

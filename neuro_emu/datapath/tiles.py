@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neuro_emu.datapath.layout import aligned_copy
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.online_block import run_hidden, run_last
@@ -36,13 +37,15 @@ class Bench:
     @classmethod
     def beside(cls, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) -> Bench:
         """Return one with counters at 0."""
-        scratch = fabric.scratch._replace(**{name: array.copy() for name, array in fabric.scratch._asdict().items()})
+        scratch = fabric.scratch._replace(
+            **{name: aligned_copy(array) for name, array in fabric.scratch._asdict().items()}
+        )
         activity = fb.Activity(*(np.zeros_like(array) for array in fabric.activity))
-        streams = {name: getattr(sheet, name).copy() for name in ("words", "starts", "cursor")}
+        streams = {name: aligned_copy(getattr(sheet, name)) for name in ("words", "starts", "cursor")}
         return cls(
             fabric._replace(scratch=scratch, activity=activity),
             sheet._replace(**streams),
-            desk._replace(**{name: array.copy() for name, array in desk._asdict().items()}),
+            desk._replace(**{name: aligned_copy(array) for name, array in desk._asdict().items()}),
         )
 
 

@@ -1,7 +1,8 @@
-"""Mini-batches in vector code: samples are kept until the batch is full, then each row's gradient is summed and written.
+"""Mini-batches in vector code: samples are kept until the batch is full, then each row is summed and written.
 
-``G[i, p] = Σ_t x_t[i] · δ_t[p]`` is a forward pass with the roles changed: the rows are the samples' δ, the codes those of
-input i. A batch that reaches over two calls leaves its sums in the fabric's memory, where the chip's state finds them.
+``G[i, p] = Σ_t x_t[i] · δ_t[p]`` is a forward pass with the roles changed: the rows are the samples' δ, the codes those
+of input i. A batch that reaches over two calls leaves its sums in the fabric's memory, where the chip's state finds
+them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def keep_sample(
         if sheet.plan[k, sh.ORIGIN] == sh.FROZEN:
             continue
         n, positions = desk.active[k], layers[k, fb.POSITIONS]
-        index, value, delta = batch.index[k, t], batch.value[k, t], batch.delta[k, t]
+        index, value, delta = batch.rows[k, t], batch.value[k, t], batch.delta[k, t]
         for a in range(n):
             index[a] = desk.index[k, a]
             value[a] = desk.value[k, a]
@@ -55,7 +56,7 @@ def _sort_by_row(k: int, rows: int, n: int, step: int, batch: sh.Batch) -> None:
     begin, filled = batch.begin, batch.filled
     filled[:rows] = 0
     for t in range(n):
-        index = batch.index[k, t]
+        index = batch.rows[k, t]
         for a in range(batch.active[k, t]):
             filled[index[a]] += 1
     end = 0
@@ -68,7 +69,7 @@ def _sort_by_row(k: int, rows: int, n: int, step: int, batch: sh.Batch) -> None:
             end += 1
         filled[i] = begin[i]
     for t in range(n):
-        index, value = batch.index[k, t], batch.value[k, t]
+        index, value = batch.rows[k, t], batch.value[k, t]
         for a in range(batch.active[k, t]):
             at = filled[index[a]]
             batch.offsets[at] = t * step
@@ -183,7 +184,7 @@ def carry_batch(n: int, fabric: fb.Fabric, sheet: sh.Sheet, batch: sh.Batch) -> 
                 continue
             positions, delta = layers[k, fb.POSITIONS], batch.delta[k, t]
             for a in range(batch.active[k, t]):
-                row = layers[k, fb.OFFSET] + batch.index[k, t, a] * positions
+                row = layers[k, fb.OFFSET] + batch.rows[k, t, a] * positions
                 sums, code = gradients[row : row + positions], int(batch.value[k, t, a])
                 for p in range(positions):
                     sums[p] += int(delta[p]) * code

@@ -110,7 +110,7 @@ def _update_hidden(k: int, stalls: int, fabric: fb.Fabric, sheet: sh.Sheet, desk
 def _open(label: int, fabric: fb.Fabric) -> bool:
     """Whether the error gate lets the hidden layers learn."""
     constants = fabric.constants
-    return constants[fb.GATED] == 0 or fabric.scratch.signals[ERROR_EXACT, label] > constants[fb.ERROR_GATE]
+    return bool(constants[fb.GATED] == 0 or fabric.scratch.signals[ERROR_EXACT, label] > constants[fb.ERROR_GATE])
 
 
 @kernel
@@ -203,7 +203,7 @@ def run_last(
 
 @kernel
 def _present(t: int, stop: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples) -> int:
-    """Forward pass of the sample at place t of the order, and its output error; returns active rows of the last layer."""
+    """Forward pass and output error of the sample at place t; returns the active rows of the last layer."""
     last = fabric.constants[fb.LAYERS] - 1
     if t + 1 < stop:
         expect_inputs(samples.order[t + 1], samples)

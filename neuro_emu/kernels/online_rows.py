@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neuro_emu.jit import routine
+from neuro_emu.jit import kernel, routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.pieces import low_bits
 from neuro_emu.kernels.vector.steps import (
@@ -15,11 +15,90 @@ from neuro_emu.kernels.vector.steps import (
     step_both_checked,
     step_both_wide,
     step_signed,
+    step_signed_wide,
 )
 from neuro_emu.numerics.ops import draw
 
 COMPARED_BITS = 15
 """Low bits of a draw that are compared with δ·x."""
+
+
+@kernel
+def _step_whole(
+    weights: Any,
+    delta: fb.Int16,
+    masks: tuple[fb.Int16, fb.Int16],
+    draws: tuple[int, int, int, int],
+    blocks: tuple[int, int, int, int],
+    x: int,
+    known: bool,
+    limits: tuple[int, int],
+) -> int:
+    """Steps of one row, down in one block and up in another; the high parts of their draws may be *known* to fit."""
+    (lows, highs), (low, high, low_up, high_up), (bottom, top) = masks, draws, limits
+    start, zeros, ones, size = blocks
+    if known and size % (2 * fb.CHUNK) == 0:
+        return int(
+            step_both_wide(
+                weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
+            )
+        )
+    if known:
+        return int(
+            step_both(weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top)
+        )
+    return int(
+        step_both_checked(
+            weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
+        )
+    )
+
+
+@kernel
+def _step_half(
+    weights: Any,
+    delta: fb.Int16,
+    masks: tuple[fb.Int16, fb.Int16],
+    draws: tuple[int, int, int, int],
+    blocks: tuple[int, int, int, int],
+    x: int,
+    known: bool,
+    limits: tuple[int, int],
+    tile: tuple[int, int],
+) -> int:
+    """Steps of one row in a tile of half a row, which one of the two blocks lies in."""
+    (lows, highs), (low, high, low_up, high_up), (bottom, top) = masks, draws, limits
+    start, zeros, ones, size = blocks
+    down = tile[0] <= zeros < tile[1]
+    at, sign, limit = (zeros, -1, bottom) if down else (ones, 1, top)
+    own_low, own_high = (low, high) if down else (low_up, high_up)
+    if known and size % (2 * fb.CHUNK) == 0:
+        return int(step_signed_wide(weights, delta, lows, highs, start, at, size, x, own_low, own_high, limit, sign))
+    return int(step_signed(weights, delta, lows, highs, start, at, size, x, own_low, own_high, limit, sign))
+
+
+@kernel
+def _step_part(
+    weights: Any,
+    delta: fb.Int16,
+    masks: tuple[fb.Int16, fb.Int16],
+    draws: tuple[int, int, int, int],
+    blocks: tuple[int, int, int, int],
+    x: int,
+    limits: tuple[int, int],
+    tile: tuple[int, int],
+) -> int:
+    """Steps of one row in any tile."""
+    (lows, highs), (low, high, low_up, high_up), (bottom, top) = masks, draws, limits
+    start, zeros, ones, size = blocks
+    result = 0
+    at, end = max(zeros, tile[0]), min(zeros + size, tile[1])
+    if at < end:
+        result += step_signed(weights, delta, lows, highs, start, at, end - at, x, low, high, bottom, -1)
+    at, end = max(ones, tile[0]), min(ones + size, tile[1])
+    if at < end:
+        result += step_signed(weights, delta, lows, highs, start, at, end - at, x, low_up, high_up, top, 1)
+    return result
 
 
 @routine
@@ -54,17 +133,17 @@ def update_rows(
 
     """
     index, value, words = rows
-    lows, highs, added_lows, added_highs = masks
+    compared, added = (masks[0], masks[1]), (masks[2], masks[3])
     positions, shift, most = settings[fb.POSITIONS], settings[fb.SHIFT], settings[fb.LEVELS]
     offset, step, split = settings[fb.OFFSET], settings[fb.ROW_STEP], settings[fb.SPLIT]
     bottom, top, rest = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH], shift - split
     above = max(shift - COMPARED_BITS, 0)
     below = shift - above
     flip, ones_above = (1 << below) - 1, (1 << above) - 1
-    whole = first == 0 and last == positions
-    halved = 2 * (last - first) == positions
+    limits, tile = (bottom, top), (first, last)
+    whole, halved = last - first == positions, 2 * (last - first) == positions
     # A whole row is compared only where few lanes step; without lane masks all draws of a row are one.
-    limit = 1 << shift if most > 0 or above > 0 else 0
+    most_compared = 1 << shift if most > 0 or above > 0 else 0
     result = 0
     for a in range(index.shape[0]):
         x = int(value[a])
@@ -73,46 +152,27 @@ def update_rows(
             continue
         r = draw(int(words[a]), shift)
         start = offset + index[a] * step
-        if peak > limit and most == 0:
-            count, low, high = last - first, low_bits(r, split), r >> split
-            result += add_same_steps(
-                weights, delta, added_lows, added_highs, start, first, count, x, low, high, split, rest, bottom, top
-            )
-            continue
-        if peak > limit:
-            count, low, high = last - first, low_bits(r, split), r >> split
-            result += add_steps(
-                weights, delta, added_lows, added_highs, start, first, count, x, low, high, split, rest, bottom, top
-            )
+        if peak > most_compared:
+            count, low, high, add = last - first, low_bits(r, split), r >> split, added
+            if most:
+                result += add_steps(
+                    weights, delta, add[0], add[1], start, first, count, x, low, high, split, rest, bottom, top
+                )
+            else:
+                result += add_same_steps(
+                    weights, delta, add[0], add[1], start, first, count, x, low, high, split, rest, bottom, top
+                )
             continue
         level = levels(peak, shift, most)
         size = positions >> level
         low, high = low_bits(r, below), r >> below
+        draws = (low, high, low ^ flip, high ^ ones_above)
         zeros = (r >> (shift - level)) * size
-        ones = positions - size - zeros
-        low_up, high_up = low ^ flip, high ^ ones_above
-        if whole and level >= above and size % (2 * fb.CHUNK) == 0:
-            result += step_both_wide(
-                weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
-            )
-        elif whole and level >= above:
-            result += step_both(
-                weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
-            )
-        elif whole:
-            result += step_both_checked(
-                weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
-            )
+        blocks = (start, zeros, positions - size - zeros, size)
+        if whole:
+            result += _step_whole(weights, delta, compared, draws, blocks, x, level >= above, limits)
+        elif halved and level:
+            result += _step_half(weights, delta, compared, draws, blocks, x, level >= above, limits, tile)
         else:
-            # The two blocks never lie in the same half of a row, so a tile of half a row has work in one of them.
-            sign = -1 if zeros < last and zeros + size > first else 1
-            for _ in range(1 if level > 0 and halved else 2):
-                up = sign > 0
-                at, end = max(ones if up else zeros, first), min((ones if up else zeros) + size, last)
-                if at < end:
-                    one_low, one_high, limit_of = (low_up, high_up, top) if up else (low, high, bottom)
-                    result += step_signed(
-                        weights, delta, lows, highs, start, at, end - at, x, one_low, one_high, limit_of, sign
-                    )
-                sign = -sign
+            result += _step_part(weights, delta, compared, draws, blocks, x, limits, tile)
     return result

@@ -92,7 +92,7 @@ class Batch(NamedTuple):
 
     delta: Int16  # (layers, batch, positions)
     codes: Int16  # (batch, length): inputs of the last layer
-    index: Int32  # (hidden layers, batch, rows): active rows
+    rows: Int32  # (hidden layers, batch, rows): active rows
     value: Int16  # (hidden layers, batch, rows): their codes
     active: Int64  # (hidden layers, batch)
     begin: Int64  # (rows,): the same by row: first entry

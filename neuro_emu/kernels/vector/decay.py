@@ -19,11 +19,14 @@ def _decay(weights: Any, words: Words, start: int, count: int, word: int, shift:
     """Take its rounded 2^-shift part from each of *count* weights (a multiple of 16).
 
     Args:
-        weights: int8 or int16, flat; *start* is the first one.
+        weights: int8 or int16, flat.
         words: (count,) lane masks where *word* is the row's word, or row words where it is a lane mask.
-        start, count, word: see above.
+        start: first weight.
+        count: how many.
+        word: the row's word, or the lane's mask.
         shift: d, 1 … 15.
-        low, high: limits of a weight.
+        low: smallest weight.
+        high: largest weight.
 
     Returns:
         0.

@@ -160,19 +160,21 @@ def _step_signed(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers
     return _step(sign > 0, weights, delta, lows, highs, start, first, count, x, low, high, limit)
 
 
-def _generate_signed(builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+def _generate_signed(checked: bool, lanes: int, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
     weights, delta, lows, highs = pointers
     start, first, count, x, low, high, limit, sign = numbers
-    code, zero, stored = Code(builder), ir.Constant(I64, 0), ir.VectorType(pointers[0].type.pointee, CHUNK)
-    factor = code.splat(builder.mul(x, sign), _WORDS)  # δ·x < −r is −δ·x > r
-    below, above = code.splat(low, _WORDS), code.splat(high, _WORDS)
+    code, zero = Code(builder), ir.Constant(I64, 0)
+    words, stored = ir.VectorType(I16, lanes), ir.VectorType(weights.type.pointee, lanes)
+    factor = code.splat(builder.mul(x, sign), words)  # δ·x < −r is −δ·x > r
+    below, above = code.splat(low, words), code.splat(high, words)
     edge, one = code.splat(limit, stored), code.splat(sign, stored)
-    with code.loop(zero, count, CHUNK, [zero, zero]) as turn:
+    with code.loop(zero, count, lanes, [zero, zero]) as turn:
         at = builder.add(first, turn.index)
         place = builder.add(start, at)
-        product = builder.mul(code.load(delta, at, _WORDS), factor)
-        wanted = builder.icmp_signed(">", product, builder.xor(below, code.load(lows, at, _WORDS)))
-        wanted = builder.and_(wanted, builder.icmp_signed("==", code.load(highs, at, _WORDS), above))
+        product = builder.mul(code.load(delta, at, words), factor)
+        wanted = builder.icmp_signed(">", product, builder.xor(below, code.load(lows, at, words)))
+        if checked:
+            wanted = builder.and_(wanted, builder.icmp_signed("==", code.load(highs, at, words), above))
         old = code.load(weights, place, stored)
         stuck = builder.and_(wanted, builder.icmp_signed("==", old, edge))
         free = builder.and_(wanted, builder.not_(stuck))
@@ -182,7 +184,9 @@ def _generate_signed(builder: Any, pointers: list[Any], numbers: list[Any]) -> A
     return _packed(builder, *turn.values)
 
 
-step_signed = vector_op(_step_signed, _generate_signed)
+step_signed = vector_op(_step_signed, partial(_generate_signed, True, CHUNK))
+step_signed_wide = vector_op(_step_signed, partial(_generate_signed, False, 2 * CHUNK))
+"""The same where the caller knows that the high parts fit, for a multiple of 2 · CHUNK positions."""
 step_both, step_both_checked, step_both_wide = (
     vector_op(partial(_step_both, checked), partial(_generate_both, checked, lanes))
     for checked, lanes in ((False, CHUNK), (True, CHUNK), (False, 2 * CHUNK))

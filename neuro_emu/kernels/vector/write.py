@@ -18,15 +18,18 @@ _WIDE = ir.VectorType(I32, _LANES)
 def _write(
     weights: Any, sums: Int32, words: Words, start: int, count: int, word: int, shift: int, low: int, high: int
 ) -> int:
-    """Add the rounded sums to *count* weights (a multiple of 16); exact while \\|sums\\| + 2^shift < 2^31.
+    """Add the rounded sums to *count* weights (a multiple of 16); exact while sums + 2^shift stay below 2^31.
 
     Args:
-        weights: int8 or int16, flat; *start* is the first one.
+        weights: int8 or int16, flat.
         sums: (count,) G.
         words: (count,) lane masks where *word* is the row's word, or row words where it is a lane mask.
-        start, count, word: see above.
+        start: first weight.
+        count: how many.
+        word: the row's word, or the lane's mask.
         shift: s, 1 … 30.
-        low, high: limits of a weight.
+        low: smallest weight.
+        high: largest weight.
 
     Returns:
         Steps that were not 0 + 2^32 · weights clamped.

@@ -20,6 +20,7 @@ from pathlib import Path
 from mutations_around import AROUND, AROUND_EQUAL
 from mutations_chain import CHAIN, EQUAL
 from mutations_estimate import ESTIMATE, ESTIMATE_TESTS
+from mutations_vector import VECTOR, VECTOR_TESTS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "neuro_emu"
@@ -231,6 +232,7 @@ MUTATIONS = (
     *(Mutation(name, edits, EQUAL) for name, edits in CHAIN),
     *(Mutation(name, edits, AROUND_EQUAL) for name, edits in AROUND),
     *(Mutation(name, edits, ESTIMATE_TESTS) for name, edits in ESTIMATE),
+    *(Mutation(name, edits, VECTOR_TESTS) for name, edits in VECTOR),
 )
 
 

@@ -22,82 +22,97 @@ from neuro_emu.numerics.ops import draw
 COMPARED_BITS = 15
 """Low bits of a draw that are compared with δ·x."""
 
+Masks = tuple[fb.Int16, fb.Int16]
+Rows = tuple[fb.Int32, fb.Int16, fb.Words]
+
 
 @kernel
-def _step_whole(
-    weights: Any,
-    delta: fb.Int16,
-    masks: tuple[fb.Int16, fb.Int16],
-    draws: tuple[int, int, int, int],
-    blocks: tuple[int, int, int, int],
-    x: int,
-    known: bool,
-    limits: tuple[int, int],
+def _add_rows(
+    weights: Any, delta: fb.Int16, masks: Masks, rows: Rows, tile: tuple[int, int], settings: fb.Int64
 ) -> int:
-    """Steps of one row, down in one block and up in another; the high parts of their draws may be *known* to fit."""
-    (lows, highs), (low, high, low_up, high_up), (bottom, top) = masks, draws, limits
-    start, zeros, ones, size = blocks
-    if known and size % (2 * fb.CHUNK) == 0:
-        return int(
-            step_both_wide(
+    """Steps of any size."""
+    (lows, highs), (index, value, words), (first, last) = masks, rows, tile
+    offset, step, shift = settings[fb.OFFSET], settings[fb.ROW_STEP], settings[fb.SHIFT]
+    split, most, count = settings[fb.SPLIT], settings[fb.LEVELS], last - first
+    bottom, top, rest = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH], shift - split
+    result = 0
+    for a in range(index.shape[0]):
+        x, start, r = int(value[a]), offset + index[a] * step, draw(int(words[a]), shift)
+        low, high = low_bits(r, split), r >> split
+        if most:
+            result += add_steps(
+                weights, delta, lows, highs, start, first, count, x, low, high, split, rest, bottom, top
+            )
+        else:  # without lane masks all draws of a row are one
+            result += add_same_steps(
+                weights, delta, lows, highs, start, first, count, x, low, high, split, rest, bottom, top
+            )
+    return result
+
+
+@kernel
+def _step_rows(weights: Any, delta: fb.Int16, masks: Masks, rows: Rows, level: int, settings: fb.Int64) -> int:
+    """Steps of −1, 0 and 1 in whole rows: down in one of 2^level blocks, up in another."""
+    (lows, highs), (index, value, words) = masks, rows
+    offset, step, shift = settings[fb.OFFSET], settings[fb.ROW_STEP], settings[fb.SHIFT]
+    bottom, top, size = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH], settings[fb.POSITIONS] >> level
+    above = max(shift - COMPARED_BITS, 0)
+    below, mirror, last = shift - above, shift - level, settings[fb.POSITIONS] - size
+    flip, ones_above = (1 << below) - 1, (1 << above) - 1
+    known = level >= above
+    wide = known and size % (2 * fb.CHUNK) == 0
+    result = 0
+    for a in range(index.shape[0]):
+        x, start, r = int(value[a]), offset + index[a] * step, draw(int(words[a]), shift)
+        low, high, zeros = low_bits(r, below), r >> below, (r >> mirror) * size
+        ones, low_up, high_up = last - zeros, low ^ flip, high ^ ones_above
+        if wide:
+            result += step_both_wide(
                 weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
             )
-        )
-    if known:
-        return int(
-            step_both(weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top)
-        )
-    return int(
-        step_both_checked(
-            weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
-        )
-    )
+        elif known:
+            result += step_both(
+                weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
+            )
+        else:
+            result += step_both_checked(
+                weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
+            )
+    return result
 
 
 @kernel
-def _step_half(
-    weights: Any,
-    delta: fb.Int16,
-    masks: tuple[fb.Int16, fb.Int16],
-    draws: tuple[int, int, int, int],
-    blocks: tuple[int, int, int, int],
-    x: int,
-    known: bool,
-    limits: tuple[int, int],
-    tile: tuple[int, int],
+def _step_tile(
+    weights: Any, delta: fb.Int16, masks: Masks, rows: Rows, level: int, tile: tuple[int, int], settings: fb.Int64
 ) -> int:
-    """Steps of one row in a tile of half a row, which one of the two blocks lies in."""
-    (lows, highs), (low, high, low_up, high_up), (bottom, top) = masks, draws, limits
-    start, zeros, ones, size = blocks
-    down = tile[0] <= zeros < tile[1]
-    at, sign, limit = (zeros, -1, bottom) if down else (ones, 1, top)
-    own_low, own_high = (low, high) if down else (low_up, high_up)
-    if known and size % (2 * fb.CHUNK) == 0:
-        return int(step_signed_wide(weights, delta, lows, highs, start, at, size, x, own_low, own_high, limit, sign))
-    return int(step_signed(weights, delta, lows, highs, start, at, size, x, own_low, own_high, limit, sign))
-
-
-@kernel
-def _step_part(
-    weights: Any,
-    delta: fb.Int16,
-    masks: tuple[fb.Int16, fb.Int16],
-    draws: tuple[int, int, int, int],
-    blocks: tuple[int, int, int, int],
-    x: int,
-    limits: tuple[int, int],
-    tile: tuple[int, int],
-) -> int:
-    """Steps of one row in any tile."""
-    (lows, highs), (low, high, low_up, high_up), (bottom, top) = masks, draws, limits
-    start, zeros, ones, size = blocks
+    """The same in a tile. One of half a row has just one of the two blocks in it: they mirror each other."""
+    (lows, highs), (index, value, words), (first, last) = masks, rows, tile
+    offset, step, shift = settings[fb.OFFSET], settings[fb.ROW_STEP], settings[fb.SHIFT]
+    bottom, top, positions = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH], settings[fb.POSITIONS]
+    above, size = max(shift - COMPARED_BITS, 0), positions >> level
+    below, mirror = shift - above, shift - level
+    flip, ones_above = (1 << below) - 1, (1 << above) - 1
+    halved, wide = level > 0 and 2 * (last - first) == positions, level >= above and size % (2 * fb.CHUNK) == 0
     result = 0
-    at, end = max(zeros, tile[0]), min(zeros + size, tile[1])
-    if at < end:
-        result += step_signed(weights, delta, lows, highs, start, at, end - at, x, low, high, bottom, -1)
-    at, end = max(ones, tile[0]), min(ones + size, tile[1])
-    if at < end:
-        result += step_signed(weights, delta, lows, highs, start, at, end - at, x, low_up, high_up, top, 1)
+    for a in range(index.shape[0]):
+        x, start, r = int(value[a]), offset + index[a] * step, draw(int(words[a]), shift)
+        low, high, zeros = low_bits(r, below), r >> below, (r >> mirror) * size
+        ones, low_up, high_up = positions - size - zeros, low ^ flip, high ^ ones_above
+        if halved:
+            down = first <= zeros < last
+            at, sign, limit = (zeros, -1, bottom) if down else (ones, 1, top)
+            low, high = (low, high) if down else (low_up, high_up)
+            if wide:
+                result += step_signed_wide(weights, delta, lows, highs, start, at, size, x, low, high, limit, sign)
+            else:
+                result += step_signed(weights, delta, lows, highs, start, at, size, x, low, high, limit, sign)
+            continue
+        at, end = max(zeros, first), min(zeros + size, last)
+        if at < end:
+            result += step_signed(weights, delta, lows, highs, start, at, end - at, x, low, high, bottom, -1)
+        at, end = max(ones, first), min(ones + size, last)
+        if at < end:
+            result += step_signed(weights, delta, lows, highs, start, at, end - at, x, low_up, high_up, top, 1)
     return result
 
 
@@ -107,7 +122,7 @@ def update_rows(
     delta: fb.Int16,
     largest: int,
     masks: tuple[fb.Int16, fb.Int16, fb.Int16, fb.Int16],
-    rows: tuple[fb.Int32, fb.Int16, fb.Words],
+    rows: Rows,
     first: int,
     last: int,
     settings: fb.Int64,
@@ -116,7 +131,8 @@ def update_rows(
 
     A step is 0 unless the draw lies within |δ·x| of an end of its range. Lane masks are bit-reversed neuron numbers
     and neurons lie in the order of their masks, so when |δ·x| ≤ 2^(s−m) only two of the 2^m blocks of a row can have
-    steps: where the top m bits of the draw are zeros they go down, where they are ones they go up.
+    steps: where the top m bits of the draw are zeros they go down, where they are ones they go up. One m serves all
+    rows of a sample: choosing it by row costs more in branches than it saves.
 
     Args:
         weights: int8 or int16, flat.
@@ -132,47 +148,17 @@ def update_rows(
         Steps that were not 0 + 2^32 · overflows.
 
     """
-    index, value, words = rows
-    compared, added = (masks[0], masks[1]), (masks[2], masks[3])
-    positions, shift, most = settings[fb.POSITIONS], settings[fb.SHIFT], settings[fb.LEVELS]
-    offset, step, split = settings[fb.OFFSET], settings[fb.ROW_STEP], settings[fb.SPLIT]
-    bottom, top, rest = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH], shift - split
-    above = max(shift - COMPARED_BITS, 0)
-    below = shift - above
-    flip, ones_above = (1 << below) - 1, (1 << above) - 1
-    limits, tile = (bottom, top), (first, last)
-    whole, halved = last - first == positions, 2 * (last - first) == positions
-    # A whole row is compared only where few lanes step; without lane masks all draws of a row are one.
-    most_compared = 1 << shift if most > 0 or above > 0 else 0
-    result = 0
-    for a in range(index.shape[0]):
-        x = int(value[a])
-        peak = largest * abs(x)
-        if peak == 0:
-            continue
-        r = draw(int(words[a]), shift)
-        start = offset + index[a] * step
-        if peak > most_compared:
-            count, low, high, add = last - first, low_bits(r, split), r >> split, added
-            if most:
-                result += add_steps(
-                    weights, delta, add[0], add[1], start, first, count, x, low, high, split, rest, bottom, top
-                )
-            else:
-                result += add_same_steps(
-                    weights, delta, add[0], add[1], start, first, count, x, low, high, split, rest, bottom, top
-                )
-            continue
-        level = levels(peak, shift, most)
-        size = positions >> level
-        low, high = low_bits(r, below), r >> below
-        draws = (low, high, low ^ flip, high ^ ones_above)
-        zeros = (r >> (shift - level)) * size
-        blocks = (start, zeros, positions - size - zeros, size)
-        if whole:
-            result += _step_whole(weights, delta, compared, draws, blocks, x, level >= above, limits)
-        elif halved and level:
-            result += _step_half(weights, delta, compared, draws, blocks, x, level >= above, limits, tile)
-        else:
-            result += _step_part(weights, delta, compared, draws, blocks, x, limits, tile)
-    return result
+    shift, most, value, tile = settings[fb.SHIFT], settings[fb.LEVELS], rows[1], (first, last)
+    code = 0
+    for a in range(value.shape[0]):
+        code = max(code, abs(int(value[a])))
+    peak = largest * code
+    if peak == 0:
+        return 0
+    # Without lane masks a whole row is compared twice, which only pays where adding does not fit 16 bits.
+    if peak > (1 << shift) or (most == 0 and shift <= COMPARED_BITS):
+        return _add_rows(weights, delta, (masks[2], masks[3]), rows, tile, settings)
+    level, compared = levels(peak, shift, most), (masks[0], masks[1])
+    if last - first == settings[fb.POSITIONS]:
+        return _step_rows(weights, delta, compared, rows, level, settings)
+    return _step_tile(weights, delta, compared, rows, level, tile, settings)

@@ -1,4 +1,4 @@
-"""Mistakes in the vector loops; `tests/mutations.py` applies them. Without JIT the plain formulas run in these loops."""
+"""Mistakes in the vector loops; `tests/mutations.py` applies them. Without JIT the plain formulas run in the loops."""
 
 VECTOR_TESTS = ("datapath/test_backends.py",)
 ROWS, BATCH, LEARN = "kernels/online_rows.py", "kernels/online_batch.py", "kernels/online_learn.py"

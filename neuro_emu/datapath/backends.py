@@ -14,6 +14,11 @@ from neuro_emu.kernels.vector.code import LEVEL
 AUTO, PLAIN, PORTABLE, VECTOR = BACKENDS = ("auto", "plain", "portable", "vector")
 
 
+def available() -> bool:
+    """Whether there is vector code for this processor (without JIT its plain formulas run)."""
+    return bool(LEVEL) or not jit_enabled()
+
+
 def chosen_backend(name: str) -> str:
     """Resolve ``auto``: vector code where the processor has it, else portable.
 
@@ -25,6 +30,6 @@ def chosen_backend(name: str) -> str:
         raise RunError(f"unknown back-end {name!r}: one of {', '.join(BACKENDS)}")
     if name == AUTO:
         return VECTOR if LEVEL else PORTABLE
-    if name == VECTOR and not LEVEL and jit_enabled():
+    if name == VECTOR and not available():
         raise RunError("--backend vector needs a processor with AVX2 or AVX-512 VNNI; --backend portable runs on any")
     return name

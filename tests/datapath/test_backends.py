@@ -9,9 +9,8 @@ from environment import WITHOUT_JIT
 from vector_chips import Run, chip_of, compare
 
 from neuro_emu.datapath import tiles
-from neuro_emu.datapath.backends import AUTO, BACKENDS, PLAIN, PORTABLE, VECTOR, chosen_backend
+from neuro_emu.datapath.backends import AUTO, BACKENDS, PLAIN, PORTABLE, VECTOR, available, chosen_backend
 from neuro_emu.datapath.fast import FastDatapath
-from neuro_emu.datapath.online import available
 from neuro_emu.errors import RunError
 from neuro_emu.machine.initialise import initial_state
 

@@ -9,8 +9,7 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from vector_chips import Run, Settings, chip_of, compare
 
-from neuro_emu.datapath.backends import VECTOR
-from neuro_emu.datapath.online import available
+from neuro_emu.datapath.backends import VECTOR, available
 from neuro_emu.numerics.activations import NAMES, derivative_format
 
 pytestmark = [pytest.mark.integer, pytest.mark.skipif(not available(), reason="this processor has no vector code")]

@@ -8,7 +8,6 @@ processor time of the one thread, which is that of the clock unless others want 
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -108,9 +107,7 @@ def make_engine(experiment: Experiment, training: Split, backend: str, threads: 
     from neuro_emu.training.engines import FastEngine
 
     chip = experiment.chip
-    known = inspect.signature(FastEngine.__init__).parameters
-    chosen: dict[str, Any] = {k: v for k, v in (("backend", backend), ("threads", threads)) if k in known}
-    return FastEngine(chip, initial_state(chip), training.codes, training.labels, **chosen)
+    return FastEngine(chip, initial_state(chip), training.codes, training.labels, backend=backend, threads=threads)
 
 
 class Runner:
@@ -166,7 +163,7 @@ class Runner:
             "config": self.ours.config.name,
             "config_digest": self.experiment.digest,
             "overrides": list(self.ours.overrides),
-            "backend": self.ours.backend,
+            "backend": self.engine.runs,
             "threads": self.ours.threads,
             "samples": len(self.training),
             "epochs": self.epochs,

@@ -146,7 +146,7 @@ def run(
         "dataset": {"name": data.name, "digest": data.digest},
     }
     metrics = record_of(experiment.chip, result, identity)
-    finished = Run(experiment, metrics, result.state)
+    finished = Run(experiment, metrics, result.state, kernels=result.kernels)
     finished.timing = {
         "data": loaded - begin,
         "compile": jit.compile_seconds(),

@@ -122,7 +122,7 @@ class OnlineChip:
     def of(cls, chip: Chip, storages: list[Storage], program: Program) -> OnlineChip | None:
         """Return it, or None where the general loop has to run."""
         parts = origins(chip, program)
-        if parts is None or not _plain_chip(chip):
+        if not parts or not _plain_chip(chip):  # without hidden layers there is nothing to gain
             return None
         found = cls(chip, storages, parts)
         fits = all(map(found._matrix_fits, chip.matrices)) and all(map(found._signal_fits, range(found.last)))

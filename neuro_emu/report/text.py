@@ -192,10 +192,11 @@ def _provenance(run: Run) -> list[str]:
     if m["datapath"] != "fast":
         command += ["--datapath", m["datapath"]]
     samples = len(m["epochs"]) * (m["training"]["samples"] // len(m["epochs"]) if m["training"] else 0)
+    kernels = f"{run.kernels} kernels" if run.kernels else "compiling kernels"
     rate = f", {1e6 * timing['learn'] / samples:,.1f} µs per training sample with the tests" if samples else ""
     return [
         f"seed {m['seed']} · config {m['config_digest']} · data {m['dataset']['digest']} · neuro_emu {m['version']}"
         f" · semantics {m['semantics']}",
-        f"took {timing['learn']:.1f} s{rate}; compiling kernels {timing['compile']:.1f} s, data {timing['data']:.1f} s",
+        f"took {timing['learn']:.1f} s{rate}; {kernels} {timing['compile']:.1f} s, data {timing['data']:.1f} s",
         "again: " + shlex.join(command),
     ]

@@ -19,6 +19,7 @@ class Run:
         metrics: the record that `metrics.json` holds.
         state: final integer state; None for the float twin.
         timing: seconds by activity: not part of the record, because it differs from run to run.
+        kernels: ``vector``, ``portable`` or ``plain``; empty on other datapaths. No part of the record either.
         directory: where it was written; None if it was not.
         diagnosis: entries by epoch of ``chip`` and ``twin``; None without `--diagnose`.
         twin: what the float twin of a diagnosed run reached.
@@ -29,6 +30,7 @@ class Run:
     metrics: dict[str, Any]
     state: ChipState | None
     timing: dict[str, float] = field(default_factory=dict)
+    kernels: str = ""
     directory: Path | None = None
     diagnosis: dict[str, Any] | None = None
     twin: dict[str, float | None] | None = None

@@ -15,7 +15,7 @@ from neuro_emu.machine.initialise import initial_state
 from neuro_emu.network.state import ChipState, Tally
 from neuro_emu.numerics.words import sample_order
 from neuro_emu.training.alignment import feedback_angles
-from neuro_emu.training.engines import ENGINES, Codes, Engine, Labels
+from neuro_emu.training.engines import ENGINES, Codes, Engine, FastEngine, Labels
 
 _BLOCK = {"fast": 2000, "traced": 1, "float": 100}
 """Samples between two looks at the progress."""
@@ -108,6 +108,7 @@ class Result:
         train_samples, inferences: how many samples they are over.
         tally: events of the whole training; None for the float twin.
         confusion: (classes, classes) test samples by true class and prediction, after the last epoch.
+        kernels: what ran in the last epoch: ``vector``, ``portable`` or ``plain``; empty on other datapaths.
         feedback_angles: degrees between B_k and W_{k+1}ᵀ of each hidden layer; None where they do not compare.
 
     """
@@ -121,6 +122,7 @@ class Result:
     tally: Tally | None
     confusion: NDArray[np.int64]
     feedback_angles: list[float | None]
+    kernels: str = ""
 
 
 def percent(part: Any, whole: int) -> float:
@@ -204,6 +206,7 @@ def train(
         tally=before,
         confusion=confusion_matrix(test.labels, predictions, 0 if chip.learning.targets.regression else chip.labels),
         feedback_angles=feedback_angles(chip, *engine.matrices()),
+        kernels=engine.runs if isinstance(engine, FastEngine) else "",
     )
 
 

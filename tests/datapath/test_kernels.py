@@ -56,7 +56,7 @@ def codes_of(samples, inputs=INPUTS):
 
 def run(chip, force=None, samples=3):
     """Train on a few samples; `force` may change the layer table before. Returns integers and kernel kinds."""
-    path = FastDatapath(chip, initial_state(chip))
+    path = FastDatapath(chip, initial_state(chip), "portable")
     if force:
         force(path)
     codes = codes_of(samples, chip.network.inputs)
@@ -141,7 +141,7 @@ def test_forward_rows_join_their_halves_over_any_number_of_rows(inputs):
         state.weights[0][:] = code
         sums = []
         for kind in (fb.FORWARD_ROWS16, fb.FORWARD_EXACT):
-            path = FastDatapath(chip, state)
+            path = FastDatapath(chip, state, "portable")
             assert path._fabric.layers[0, fb.FORWARD_KIND] == fb.FORWARD_ROWS16
             path._fabric.layers[0, fb.FORWARD_KIND] = kind
             codes = np.full((1, inputs), 255, dtype=np.uint8)

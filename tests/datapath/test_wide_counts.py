@@ -32,7 +32,7 @@ def test_counters_of_wide_layers(first, second, rate):
     chip = load_text(CONFIG.format(first=first, second=second, rate=rate)).chip
     codes = np.full((1, 64), 255, dtype=np.uint8)
     labels = np.zeros(1, dtype=np.uint8)
-    paths = [FastDatapath(chip, initial_state(chip)) for _ in range(2)]
+    paths = [FastDatapath(chip, initial_state(chip), "portable") for _ in range(2)]
     for plain, path in enumerate(paths):
         if plain:
             path._fabric.layers[:, fb.UPDATE_KIND] = fb.UPDATE_PLAIN

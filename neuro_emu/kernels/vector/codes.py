@@ -41,6 +41,8 @@ def _outputs(levels: int, q: Any, table: Any, codes: Int16, positions: int, coun
 def _looked_up(code: Code, q: Any, quarters: list[Any]) -> Any:
     """One of 256 bytes for each lane: two registers of 64 are searched by 7 bits, the top bit chooses."""
     b, kind = code.builder, vector(8)
+    if not LOOKS_UP:
+        return q  # never run: such chips have no BYTE_LEVELS
     name = "llvm.x86.avx512.vpermi2var.qi.512"
     low = code.call(name, kind, [quarters[0], q, quarters[1]])
     high = code.call(name, kind, [quarters[2], q, quarters[3]])

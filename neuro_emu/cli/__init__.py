@@ -219,7 +219,7 @@ def _train(
     from neuro_emu.training.loop import Means
 
     line = ProgressLine() if shown else ProgressLine(io.StringIO())
-    line.note("loading kernels (compiled once per version, about a minute) …")
+    line.note("loading kernels (compiled once per version, half a minute) …")
     try:
         if args.diagnose:
             from neuro_emu.api.diagnosis import run_diagnosed

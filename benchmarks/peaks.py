@@ -27,9 +27,9 @@ import numpy as np
 from llvmlite import ir
 
 from neuro_emu.jit import jit_enabled, kernel, vector_level, vector_op
-from neuro_emu.kernels import gemm
-from neuro_emu.kernels.dots import Form
-from neuro_emu.kernels.emit import at, call, constant, integer, loop
+from neuro_emu.kernels.vector import gemm
+from neuro_emu.kernels.vector.dots import Form
+from neuro_emu.kernels.vector.emit import at, call, constant, integer, loop
 
 LEVELS = {"l1": 16, "l2": 384, "l3": 6 * 1024, "dram": 192 * 1024}
 """KiB that are read over and over: well inside the cache of that name, or far outside all."""

@@ -6,8 +6,8 @@ from environment import WITHOUT_JIT
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from neuro_emu.kernels import convolution as cv
-from neuro_emu.kernels import gemm as gm
+from neuro_emu.kernels.vector import convolution as cv
+from neuro_emu.kernels.vector import gemm as gm
 
 pytestmark = pytest.mark.integer
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuro_emu.jit import vector_level
-from neuro_emu.kernels import gemm as gm
+from neuro_emu.kernels.vector import gemm as gm
 
 pytestmark = pytest.mark.integer
 

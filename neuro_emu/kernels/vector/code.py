@@ -9,23 +9,19 @@ from typing import Any
 from llvmlite import ir
 
 from neuro_emu.jit import vector_level
+from neuro_emu.kernels.vector.emit import I32, I64, at, call, constant, splat
 
 LEVEL = vector_level()
 BYTES = 64 if LEVEL == "avx512" else 32
 """Width of a register."""
 
-I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+I8, I16 = ir.IntType(8), ir.IntType(16)
 _LANE = 16  # bytes of the 128-bit lanes that unpack and pack work in
 
 
 def vector(bits: int, count: int | None = None) -> Any:
     """Type of *count* integers of *bits* bits; one register full by default."""
     return ir.VectorType(ir.IntType(bits), count or 8 * BYTES // bits)
-
-
-def constant(kind: Any, value: int) -> Any:
-    """*value* in every lane of a vector type."""
-    return ir.Constant(kind, [value] * kind.count)
 
 
 class Loop:
@@ -43,7 +39,7 @@ class Code:
 
     def place(self, base: Any, offset: Any, kind: Any) -> Any:
         """Pointer to *kind* at *offset* elements from *base*."""
-        return self.builder.bitcast(self.builder.gep(base, [offset]), kind.as_pointer())
+        return at(self.builder, base, offset, kind)
 
     def load(self, base: Any, offset: Any, kind: Any) -> Any:
         """Load *kind*, wherever it lies."""
@@ -57,9 +53,7 @@ class Code:
         """Put one 64-bit number into every lane of a vector type."""
         if value.type != kind.element:
             value = self.builder.trunc(value, kind.element)
-        empty = ir.Constant(kind, ir.Undefined)
-        one = self.builder.insert_element(empty, value, ir.Constant(I32, 0))
-        return self.builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count))
+        return splat(self.builder, value, kind.count)
 
     def shuffle(self, a: Any, b: Any, order: Sequence[int]) -> Any:
         """Lanes of *a* then *b* in *order*."""
@@ -71,18 +65,14 @@ class Code:
         per = 8 * _LANE // bits
         order = []
         for lane in range(0, kind.count, per):
-            for at in range(per // 2):
-                source = lane + at + (per // 2 if high else 0)
+            for place in range(per // 2):
+                source = lane + place + (per // 2 if high else 0)
                 order += [source, source + kind.count]
         return self.shuffle(self.builder.bitcast(a, kind), self.builder.bitcast(b, kind), order)
 
     def call(self, name: str, result: Any, arguments: list[Any]) -> Any:
         """Call an LLVM intrinsic."""
-        function = self.builder.module.globals.get(name)
-        if function is None:
-            kind = ir.FunctionType(result, [value.type for value in arguments])
-            function = ir.Function(self.builder.module, kind, name)
-        return self.builder.call(function, arguments)
+        return call(self.builder, name, result, *arguments)
 
     def count_ones(self, flags: Any) -> Any:
         """How many lanes of a vector of bits are set, as a 64-bit number."""

@@ -9,7 +9,8 @@ from llvmlite import ir
 
 from neuro_emu.jit import vector_op
 from neuro_emu.kernels.fabric import Int16
-from neuro_emu.kernels.vector.code import BYTES, I16, I64, LEVEL, Code, constant, vector
+from neuro_emu.kernels.vector.code import BYTES, I16, LEVEL, Code, vector
+from neuro_emu.kernels.vector.emit import I64, constant
 from neuro_emu.numerics.ops import bit_reverse, draw, table_address
 
 GROUP = BYTES
@@ -38,15 +39,25 @@ def _outputs(levels: int, q: Any, table: Any, codes: Int16, positions: int, coun
     return 0
 
 
-def _looked_up(code: Code, q: Any, quarters: list[Any]) -> Any:
+def _looked_up(code: Code, q: Any, table: Any) -> Any:
     """One of 256 bytes for each lane: two registers of 64 are searched by 7 bits, the top bit chooses."""
     b, kind = code.builder, vector(8)
     if not LOOKS_UP:
-        return q  # never run: such chips have no BYTE_LEVELS
+        return _looked_up_singly(code, q, table)
+    quarters = [code.load(table, ir.Constant(I64, GROUP * i), kind) for i in range(256 // GROUP)]
     name = "llvm.x86.avx512.vpermi2var.qi.512"
     low = code.call(name, kind, [quarters[0], q, quarters[1]])
     high = code.call(name, kind, [quarters[2], q, quarters[3]])
     return b.select(b.icmp_signed("<", q, constant(kind, 0)), high, low)
+
+
+def _looked_up_singly(code: Code, q: Any, table: Any) -> Any:
+    """The same lane by lane."""
+    b, found = code.builder, ir.Constant(vector(8), ir.Undefined)
+    for lane in range(GROUP):
+        place = ir.Constant(ir.IntType(32), lane)
+        found = b.insert_element(found, b.load(b.gep(table, [b.zext(b.extract_element(q, place), I64)])), place)
+    return found
 
 
 def _generate(levels: int, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
@@ -55,7 +66,6 @@ def _generate(levels: int, builder: Any, pointers: list[Any], numbers: list[Any]
     code, zero, blocks = Code(builder), ir.Constant(I64, 0), 1 << levels
     part = ir.IntType(8 * GROUP // blocks)
     size = builder.lshr(positions, ir.Constant(I64, levels))
-    quarters = [code.load(table, ir.Constant(I64, GROUP * i), vector(8)) for i in range(256 // GROUP)]
     words = ir.VectorType(I16, GROUP)
     taken = code.splat(offset, words)
     order = [draw(bit_reverse(j % blocks), levels) * (GROUP // blocks) + j // blocks for j in range(GROUP)]
@@ -66,7 +76,7 @@ def _generate(levels: int, builder: Any, pointers: list[Any], numbers: list[Any]
             place = builder.add(builder.mul(size, ir.Constant(I64, block)), at)
             whole = builder.insert_element(whole, code.load(q, place, part), ir.Constant(ir.IntType(32), block))
         rows = builder.bitcast(whole, vector(8))
-        found = _looked_up(code, code.shuffle(rows, rows, order), quarters)
+        found = _looked_up(code, code.shuffle(rows, rows, order), table)
         code.store(builder.sub(builder.zext(found, words), taken), codes, turn.index)
     return zero
 

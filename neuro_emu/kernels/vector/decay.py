@@ -8,7 +8,8 @@ from llvmlite import ir
 
 from neuro_emu.jit import vector_op
 from neuro_emu.kernels.fabric import Words
-from neuro_emu.kernels.vector.code import I32, I64, Code
+from neuro_emu.kernels.vector.code import Code
+from neuro_emu.kernels.vector.emit import I32, I64
 from neuro_emu.numerics.ops import draw
 
 _LANES = 16

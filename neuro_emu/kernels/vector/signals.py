@@ -9,7 +9,8 @@ from llvmlite import ir
 
 from neuro_emu.jit import vector_op
 from neuro_emu.kernels.fabric import Int16, Int32
-from neuro_emu.kernels.vector.code import I16, I32, I64, Code, constant, vector
+from neuro_emu.kernels.vector.code import I16, Code, vector
+from neuro_emu.kernels.vector.emit import I32, I64, constant
 
 _LANES = 16  # positions at once, as 32-bit numbers
 _WIDE = ir.VectorType(I32, _LANES)

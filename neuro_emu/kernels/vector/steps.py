@@ -14,7 +14,8 @@ from llvmlite import ir
 
 from neuro_emu.jit import vector_op
 from neuro_emu.kernels.fabric import CHUNK, Int16
-from neuro_emu.kernels.vector.code import I16, I64, Code, constant
+from neuro_emu.kernels.vector.code import I16, Code
+from neuro_emu.kernels.vector.emit import I64, constant
 
 _WORDS = ir.VectorType(I16, CHUNK)
 

@@ -9,7 +9,8 @@ from llvmlite import ir
 
 from neuro_emu.jit import vector_op
 from neuro_emu.kernels.fabric import Int16, Int32
-from neuro_emu.kernels.vector.code import BYTES, I64, LEVEL, Code, vector
+from neuro_emu.kernels.vector.code import BYTES, LEVEL, Code, vector
+from neuro_emu.kernels.vector.emit import I64
 
 TILE = BYTES
 """Positions of one tile of 8-bit rows."""

@@ -14,7 +14,8 @@ from llvmlite import ir
 
 from neuro_emu.jit import vector_op
 from neuro_emu.kernels.fabric import Int64, Words
-from neuro_emu.kernels.vector.code import I16, I32, I64, Code, constant, vector
+from neuro_emu.kernels.vector.code import I16, Code, vector
+from neuro_emu.kernels.vector.emit import I32, I64, constant
 from neuro_emu.numerics.ops import draw, lfsr, xorshift
 
 STRETCHES = 16

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from llvmlite import ir
 
 from neuro_emu.jit import vector_level
-from neuro_emu.kernels.emit import I32, call, constant
+from neuro_emu.kernels.vector.emit import I32, call, constant
 
 
 class Portable:

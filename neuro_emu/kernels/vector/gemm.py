@@ -20,9 +20,9 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from neuro_emu.jit import kernel, routine, vector_op
-from neuro_emu.kernels.dots import Form, Portable
-from neuro_emu.kernels.emit import I32, at, constant, integer, loop, splat
 from neuro_emu.kernels.fabric import Int16, Int32
+from neuro_emu.kernels.vector.dots import Form, Portable
+from neuro_emu.kernels.vector.emit import I32, at, constant, integer, loop, splat
 
 Bytes = NDArray[np.uint8]
 SignedBytes = NDArray[np.int8]

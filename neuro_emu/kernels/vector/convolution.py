@@ -6,8 +6,8 @@ kernel in the order (kernel row, kernel column, channel). Then
     z = patches · weights                weights (kernel height · kernel width · channels, outputs) int8
     gradient = patchesᵀ · errors         errors (positions, outputs) int8
 
-both exact in 32 bits within the bounds of :mod:`neuro_emu.kernels.gemm`. Unsigned codes have the offset 0. Signed ones
-are stored with the offset 128, and ``start`` takes it out of the sums again (:func:`.gemm.offset_start`).
+both exact in 32 bits within the bounds of :mod:`neuro_emu.kernels.vector.gemm`. Unsigned codes have the offset 0.
+Signed ones are stored with the offset 128, and ``start`` takes it out of the sums again (:func:`.gemm.offset_start`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 
 from neuro_emu.jit import kernel, vector_op
-from neuro_emu.kernels.emit import at, integer, loop
 from neuro_emu.kernels.fabric import Int32
-from neuro_emu.kernels.gemm import LANES, Bytes, SignedBytes, gemm, gemm_transposed, offset_start, pack
+from neuro_emu.kernels.vector.emit import at, integer, loop
+from neuro_emu.kernels.vector.gemm import LANES, Bytes, SignedBytes, gemm, gemm_transposed, offset_start, pack
 
 SLACK = 64
 """Bytes behind ``padded`` and ``patches``, because copies are made in whole vectors."""

@@ -16,6 +16,7 @@ from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.learn import DELTA_OUTPUT
 from neuro_emu.kernels.vector.codes import LOOKS_UP
+from neuro_emu.kernels.vector.entries import COMPARED_BITS
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.matrices import Kind, Matrix
 from neuro_emu.numerics.modes import Overflow, Rounding
@@ -23,8 +24,6 @@ from neuro_emu.numerics.tables import derivative_table
 
 _INT16, _INT32 = (1 << 15) - 1, (1 << 31) - 1
 _BYTE = 255
-COMPARED_BITS = 15
-"""Low bits of a draw that are compared with δ·x."""
 _MOST_SHIFT = 24
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from neuro_emu.datapath.layout import aligned_zeros, masked, split_draw
-from neuro_emu.datapath.online import COMPARED_BITS, OnlineChip
+from neuro_emu.datapath.online import OnlineChip
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
+from neuro_emu.kernels.vector.entries import COLUMNS, COMPARED_BITS
 from neuro_emu.kernels.vector.words import BATCH, STRETCHES, leap_tables
 from neuro_emu.network.state import ChipState
 from neuro_emu.numerics.modes import WordSource
@@ -107,4 +108,5 @@ def desk_of(online: OnlineChip) -> sh.Desk:
         lows=aligned_zeros(length, np.int16),
         highs=aligned_zeros(length, np.int16),
         flags=aligned_zeros(length, np.int16),
+        lists=aligned_zeros((2, COLUMNS * (rows + line)), np.int32),
     )

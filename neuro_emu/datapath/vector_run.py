@@ -11,7 +11,9 @@ from neuro_emu.datapath.sheets import batch_of, desk_of, set_masks, sheet_of
 from neuro_emu.datapath.tiles import Bench, TiledTraining
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
+from neuro_emu.kernels.events import flag_row
 from neuro_emu.kernels.online_block import run_batches, run_online
+from neuro_emu.kernels.vector.flags import count_active
 from neuro_emu.network.state import ChipState
 
 
@@ -77,6 +79,7 @@ class VectorRun:
             done = int(run_batches(self._fabric, self._sheet, self._desk, self._batch, samples, start, stop, fill))
         else:
             done = int(run_online(self._fabric, self._sheet, self._desk, samples, start, stop))
+        self._count_inputs(samples, start, start + done, hits)
         # Every sample that is learned from is presented just before, so both have the same active rows.
         gained = hits[fb.FORWARDS] - before
         gated = bool(self._fabric.constants[fb.GATED])
@@ -84,9 +87,19 @@ class VectorRun:
             hits[fb.LEARNED, m] += gained[m]
         return done
 
+    def _count_inputs(self, samples: fb.Samples, start: int, stop: int, hits: fb.Int64) -> None:
+        """Count the active rows of layer 0; that of the bias always is."""
+        inputs = samples.codes.shape[1]
+        row = flag_row(inputs)
+        counts = np.zeros(8 * row, dtype=np.int64)
+        count_active(samples.events.flags, row, samples.order, start, stop, counts)
+        hits[fb.FORWARDS, 0, :inputs] += counts[:inputs]
+        hits[fb.FORWARDS, 0, inputs] += stop - start
+
     def infer(self, samples: fb.Samples, start: int, stop: int, activity: fb.Activity) -> int:
         """Forward passes over ``samples.order[start:stop]``, counted in *activity*; threads share the samples."""
         self.enter()
+        self._count_inputs(samples, start, stop, activity.hits)
         fabric = self._fabric._replace(activity=activity)
         if self._threads == 1:
             return int(run_online(fabric, self._sheet, self._desk, samples, start, stop))

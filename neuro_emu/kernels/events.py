@@ -11,6 +11,9 @@ from neuro_emu.jit import entry
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.schedule import find_active, update_stalls
 
+_FLAGS = 64  # a row of flags is a multiple of them
+_AT_ONCE = 1000
+
 
 @entry
 def _list_events(codes: NDArray[Any], constants: fb.Int64, work: fb.EventWork, events: fb.Events) -> None:
@@ -29,6 +32,21 @@ def _list_events(codes: NDArray[Any], constants: fb.Int64, work: fb.EventWork, e
         events.stalls[sample] = update_stalls(work.lists, work.active, constants, work.banks)
 
 
+def flag_row(inputs: int) -> int:
+    """Bytes of a sample's flags."""
+    return -(-inputs // _FLAGS) * _FLAGS // 8
+
+
+def _flags(codes: NDArray[Any]) -> fb.UInt8:
+    """Flags of the inputs that are not 0; some samples at once, for the sake of memory."""
+    samples, inputs = codes.shape
+    flags = np.zeros((samples, flag_row(inputs)), dtype=np.uint8)
+    for start in range(0, samples, _AT_ONCE):
+        part = np.packbits(codes[start : start + _AT_ONCE] != 0, axis=1, bitorder="little")
+        flags[start : start + _AT_ONCE, : part.shape[1]] = part
+    return flags.reshape(-1)
+
+
 def list_events(codes: NDArray[Any], constants: fb.Int64) -> fb.Events:
     """List the inputs that are not 0, and the stalls of an update over them, for each sample.
 
@@ -44,6 +62,7 @@ def list_events(codes: NDArray[Any], constants: fb.Int64) -> fb.Events:
         inputs=np.zeros(total, dtype=np.int32),
         value=np.zeros(total, dtype=codes.dtype),
         stalls=np.zeros(samples, dtype=np.int64),
+        flags=_flags(codes),
     )
     work = fb.EventWork(
         codes=np.ones(inputs + 1, dtype=np.int32),

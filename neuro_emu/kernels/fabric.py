@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+UInt8 = NDArray[np.uint8]
 Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -245,6 +246,7 @@ class Events(NamedTuple):
     inputs: Int32  # (events,) input numbers, ascending within a sample
     value: NDArray[Any]  # (events,) input codes
     stalls: Int64  # (samples,): stalls of one group's update of layer 0
+    flags: UInt8  # (samples · row,): bit b of byte i of a row tells whether input 8 i + b is not 0; rows fill 8 bytes
 
 
 class EventWork(NamedTuple):

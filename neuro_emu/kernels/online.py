@@ -20,9 +20,9 @@ _FOUR = 4
 
 @kernel
 def list_inputs(sample: int, fabric: fb.Fabric, samples: fb.Samples, desk: sh.Desk) -> None:
-    """List the active rows of layer 0 and count them as hits."""
+    """List the active rows of layer 0; hits are counted from the flags of whole blocks of samples."""
     start, stop = samples.events.ends[sample], samples.events.ends[sample + 1]
-    index, value, hits = desk.index[0], desk.value[0], fabric.activity.hits[fb.FORWARDS, 0]
+    index, value = desk.index[0], desk.value[0]
     # Slices begin at 0: an index that might be negative would be looked up lane by lane.
     inputs, codes = samples.events.inputs[start:stop], samples.events.value[start:stop]
     n = stop - start
@@ -31,17 +31,23 @@ def list_inputs(sample: int, fabric: fb.Fabric, samples: fb.Samples, desk: sh.De
         value[a] = codes[a]
     index[n] = fabric.layers[0, fb.ROWS] - 1
     value[n] = fabric.layers[0, fb.BIAS]
-    for a in range(n + 1):
-        hits[index[a]] += 1
     desk.active[0] = n + 1
 
 
 @kernel
-def expect_inputs(sample: int, samples: fb.Samples) -> None:
-    """Ask for the events of a sample that comes soon: samples come in any order, so no hardware foresees it."""
-    start, stop = samples.events.ends[sample], samples.events.ends[sample + 1]
-    prefetch(samples.events.inputs, start, stop)
-    prefetch(samples.events.value, start, stop)
+def expect_inputs(t: int, stop: int, samples: fb.Samples) -> None:
+    """Ask for what the samples behind place t need: they come in any order, which no hardware foresees."""
+    events = samples.events
+    if t + 2 < stop:
+        sample = samples.order[t + 2]
+        prefetch(events.ends, sample, sample + 1)
+        prefetch(events.stalls, sample, sample + 1)
+        prefetch(samples.labels, sample, sample + 1)
+    if t + 1 < stop:
+        sample = samples.order[t + 1]
+        first, last = events.ends[sample], events.ends[sample + 1]
+        prefetch(events.inputs, first, last)
+        prefetch(events.value, first, last)
 
 
 @kernel
@@ -92,7 +98,7 @@ def _list_sizes(k: int, step: int, plan: fb.Int64, desk: sh.Desk) -> tuple[int, 
 def _sum_narrow(
     rows: sh.Int8,
     base: int,
-    sizes: sh.UInt8,
+    sizes: fb.UInt8,
     counts: tuple[int, int],
     first: int,
     last: int,
@@ -171,7 +177,7 @@ def forward_layer(k: int, q: sh.Int8, first: int, last: int, fabric: fb.Fabric, 
 
 @routine
 def _look_up_bytes(
-    q: sh.Int8, table: sh.UInt8, codes: fb.Int16, positions: int, count: int, offset: int, levels: int
+    q: sh.Int8, table: fb.UInt8, codes: fb.Int16, positions: int, count: int, offset: int, levels: int
 ) -> None:
     if levels == 1:
         outputs1(q, table, codes, positions, count, offset)

@@ -164,8 +164,7 @@ def run_hidden(
             look_up(k - 1, fb.LEARNING_TABLE, held[t - start, k - 1], fabric, sheet, desk)
             list_codes(k, fabric, desk)
         else:
-            if t + 1 < stop:
-                expect_inputs(samples.order[t + 1], samples)
+            expect_inputs(t, stop, samples)
             list_inputs(sample, fabric, samples, desk)
         q = held[t - start, k]
         forward_layer(k, q, first, last, fabric, sheet, desk)
@@ -205,8 +204,7 @@ def run_last(
 def _present(t: int, stop: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples: fb.Samples) -> int:
     """Forward pass and output error of the sample at place t; returns the active rows of the last layer."""
     last = fabric.constants[fb.LAYERS] - 1
-    if t + 1 < stop:
-        expect_inputs(samples.order[t + 1], samples)
+    expect_inputs(t, stop, samples)
     list_inputs(samples.order[t], fabric, samples, desk)
     which = fb.LEARNING_TABLE if samples.learn else fb.TESTING_TABLE
     for k in range(last):

@@ -113,8 +113,8 @@ def update_matrix(
     rows = (desk.index[k, :n], desk.value[k, :n], sheet.words[k, words : words + n])
     delta, peak, settings = desk.delta[k], desk.peak[k], fabric.layers[m]
     if sheet.plan[k, sh.BYTES] == 1:
-        return int(update_rows(sheet.weights8, delta, peak, masks, rows, first, last, settings))
-    return int(update_rows(fabric.memory.weights, delta, peak, masks, rows, first, last, settings))
+        return int(update_rows(sheet.weights8, delta, peak, masks, rows, desk.lists, first, last, settings))
+    return int(update_rows(fabric.memory.weights, delta, peak, masks, rows, desk.lists, first, last, settings))
 
 
 @kernel

@@ -7,20 +7,24 @@ from typing import Any
 from neuro_emu.jit import kernel, routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels.pieces import low_bits
-from neuro_emu.kernels.vector.steps import (
-    add_same_steps,
-    add_steps,
-    levels,
-    step_both,
-    step_both_checked,
-    step_both_wide,
-    step_signed,
-    step_signed_wide,
+from neuro_emu.kernels.vector.entries import (
+    COLUMNS,
+    COMPARED_BITS,
+    SIZES,
+    down32,
+    down32_checked,
+    down64,
+    down64_checked,
+    down128,
+    list_blocks,
+    up32,
+    up32_checked,
+    up64,
+    up64_checked,
+    up128,
 )
+from neuro_emu.kernels.vector.steps import add_same_steps, add_steps, levels, step_signed
 from neuro_emu.numerics.ops import draw
-
-COMPARED_BITS = 15
-"""Low bits of a draw that are compared with δ·x."""
 
 Masks = tuple[fb.Int16, fb.Int16]
 Rows = tuple[fb.Int32, fb.Int16, fb.Words]
@@ -51,62 +55,21 @@ def _add_rows(
 
 
 @kernel
-def _step_rows(weights: Any, delta: fb.Int16, masks: Masks, rows: Rows, level: int, settings: fb.Int64) -> int:
-    """Steps of −1, 0 and 1 in whole rows: down in one of 2^level blocks, up in another."""
-    (lows, highs), (index, value, words) = masks, rows
-    offset, step, shift = settings[fb.OFFSET], settings[fb.ROW_STEP], settings[fb.SHIFT]
-    bottom, top, size = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH], settings[fb.POSITIONS] >> level
-    above = max(shift - COMPARED_BITS, 0)
-    below, mirror, last = shift - above, shift - level, settings[fb.POSITIONS] - size
-    flip, ones_above = (1 << below) - 1, (1 << above) - 1
-    known = level >= above
-    wide = known and size % (2 * fb.CHUNK) == 0
-    result = 0
-    for a in range(index.shape[0]):
-        x, start, r = int(value[a]), offset + index[a] * step, draw(int(words[a]), shift)
-        low, high, zeros = low_bits(r, below), r >> below, (r >> mirror) * size
-        ones, low_up, high_up = last - zeros, low ^ flip, high ^ ones_above
-        if wide:
-            result += step_both_wide(
-                weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
-            )
-        elif known:
-            result += step_both(
-                weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
-            )
-        else:
-            result += step_both_checked(
-                weights, delta, lows, highs, start, zeros, ones, size, x, low, high, low_up, high_up, bottom, top
-            )
-    return result
-
-
-@kernel
 def _step_tile(
     weights: Any, delta: fb.Int16, masks: Masks, rows: Rows, level: int, tile: tuple[int, int], settings: fb.Int64
 ) -> int:
-    """The same in a tile. One of half a row has just one of the two blocks in it: they mirror each other."""
+    """Steps of −1, 0 and 1: down in one of 2^level blocks of each row, up in another, as far as they lie in *tile*."""
     (lows, highs), (index, value, words), (first, last) = masks, rows, tile
     offset, step, shift = settings[fb.OFFSET], settings[fb.ROW_STEP], settings[fb.SHIFT]
     bottom, top, positions = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH], settings[fb.POSITIONS]
     above, size = max(shift - COMPARED_BITS, 0), positions >> level
     below, mirror = shift - above, shift - level
     flip, ones_above = (1 << below) - 1, (1 << above) - 1
-    halved, wide = level > 0 and 2 * (last - first) == positions, level >= above and size % (2 * fb.CHUNK) == 0
     result = 0
     for a in range(index.shape[0]):
         x, start, r = int(value[a]), offset + index[a] * step, draw(int(words[a]), shift)
         low, high, zeros = low_bits(r, below), r >> below, (r >> mirror) * size
         ones, low_up, high_up = positions - size - zeros, low ^ flip, high ^ ones_above
-        if halved:
-            down = first <= zeros < last
-            at, sign, limit = (zeros, -1, bottom) if down else (ones, 1, top)
-            low, high = (low, high) if down else (low_up, high_up)
-            if wide:
-                result += step_signed_wide(weights, delta, lows, highs, start, at, size, x, low, high, limit, sign)
-            else:
-                result += step_signed(weights, delta, lows, highs, start, at, size, x, low, high, limit, sign)
-            continue
         at, end = max(zeros, first), min(zeros + size, last)
         if at < end:
             result += step_signed(weights, delta, lows, highs, start, at, end - at, x, low, high, bottom, -1)
@@ -117,12 +80,70 @@ def _step_tile(
 
 
 @routine
+def _step_listed(
+    weights: Any,
+    delta: fb.Int16,
+    masks: Masks,
+    lists: fb.Int32,
+    counts: int,
+    size: int,
+    checked: bool,
+    limits: tuple[int, int],
+) -> int:
+    """Steps in listed blocks that have code of their own."""
+    (lows, highs), (bottom, top) = masks, limits
+    down, up, n, more = lists[0], lists[1], low_bits(counts, 32), counts >> 32
+    room = lists.shape[1] // COLUMNS
+    if size == SIZES[0]:
+        if checked:
+            result = down32_checked(weights, delta, lows, highs, down, room, n, bottom)
+            result += up32_checked(weights, delta, lows, highs, up, room, more, top)
+        else:
+            result = down32(weights, delta, lows, highs, down, room, n, bottom)
+            result += up32(weights, delta, lows, highs, up, room, more, top)
+    elif size == SIZES[1]:
+        if checked:
+            result = down64_checked(weights, delta, lows, highs, down, room, n, bottom)
+            result += up64_checked(weights, delta, lows, highs, up, room, more, top)
+        else:
+            result = down64(weights, delta, lows, highs, down, room, n, bottom)
+            result += up64(weights, delta, lows, highs, up, room, more, top)
+    else:
+        result = down128(weights, delta, lows, highs, down, room, n, bottom)
+        result += up128(weights, delta, lows, highs, up, room, more, top)
+    return result
+
+
+@kernel
+def _step_rows(
+    weights: Any,
+    delta: fb.Int16,
+    masks: Masks,
+    rows: Rows,
+    lists: fb.Int32,
+    level: int,
+    tile: tuple[int, int],
+    settings: fb.Int64,
+) -> int:
+    """The same with the blocks listed beforehand."""
+    (index, value, words), (first, last), shift = rows, tile, settings[fb.SHIFT]
+    offset, step, positions = settings[fb.OFFSET], settings[fb.ROW_STEP], settings[fb.POSITIONS]
+    limits, room, n = (settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH]), lists.shape[1] // COLUMNS, index.shape[0]
+    counts = list_blocks(
+        index, value, words, lists[0], lists[1], room, n, shift, level, offset, step, positions, first, last
+    )
+    checked = level < shift - COMPARED_BITS
+    return int(_step_listed(weights, delta, masks, lists, counts, positions >> level, checked, limits))
+
+
+@routine
 def update_rows(
     weights: Any,
     delta: fb.Int16,
     largest: int,
     masks: tuple[fb.Int16, fb.Int16, fb.Int16, fb.Int16],
     rows: Rows,
+    lists: fb.Int32,
     first: int,
     last: int,
     settings: fb.Int64,
@@ -131,8 +152,7 @@ def update_rows(
 
     A step is 0 unless the draw lies within |δ·x| of an end of its range. Lane masks are bit-reversed neuron numbers
     and neurons lie in the order of their masks, so when |δ·x| ≤ 2^(s−m) only two of the 2^m blocks of a row can have
-    steps: where the top m bits of the draw are zeros they go down, where they are ones they go up. One m serves all
-    rows of a sample: choosing it by row costs more in branches than it saves.
+    steps: where the top m bits of the draw are zeros they go down, where they are ones they go up.
 
     Args:
         weights: int8 or int16, flat.
@@ -140,6 +160,7 @@ def update_rows(
         largest: largest |δ|.
         masks: low and high part of the lane masks, cut to be compared, and cut to be added.
         rows: numbers, codes and random words of the active rows.
+        lists: (2, COLUMNS · (rows + ROWS)) working registers.
         first: first position to update, a multiple of a vector tile, like *last*.
         last: end of the positions to update.
         settings: the matrix's row of the table of matrices.
@@ -159,6 +180,7 @@ def update_rows(
     if peak > (1 << shift) or (most == 0 and shift <= COMPARED_BITS):
         return _add_rows(weights, delta, (masks[2], masks[3]), rows, tile, settings)
     level, compared = levels(peak, shift, most), (masks[0], masks[1])
-    if last - first == settings[fb.POSITIONS]:
-        return _step_rows(weights, delta, compared, rows, level, settings)
+    size, checked = settings[fb.POSITIONS] >> level, level < shift - COMPARED_BITS
+    if level and last - first >= size and (size in SIZES[:2] or (size == SIZES[2] and not checked)):
+        return _step_rows(weights, delta, compared, rows, lists, level, tile, settings)
     return _step_tile(weights, delta, compared, rows, level, tile, settings)

@@ -12,10 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro_emu.kernels.fabric import Int16, Int32, Int64, Words
+from neuro_emu.kernels.fabric import Int16, Int32, Int64, UInt8, Words
 
 Int8 = NDArray[np.int8]
-UInt8 = NDArray[np.uint8]
 
 # Where the learning signal of a hidden layer comes from.
 FROZEN, FROM_LABEL, FROM_ROWS, FROM_COLUMNS, FROM_MATRIX = range(5)
@@ -85,6 +84,7 @@ class Desk(NamedTuple):
     lows: Int16  # (length,): draws of the rows of a column-stored layer
     highs: Int16  # (length,)
     flags: Int16  # (length / 16,): which rows are active
+    lists: Int32  # (2, COLUMNS · (rows + 16)): blocks to be stepped down, and up
 
 
 class Batch(NamedTuple):

@@ -55,6 +55,16 @@ class Code:
             value = self.builder.trunc(value, kind.element)
         return splat(self.builder, value, kind.count)
 
+    def prefetch(self, base: Any, offset: Any) -> None:
+        """Ask for the cache line at *offset* elements from *base*, which need not exist."""
+        word, b = ir.IntType(32), self.builder
+        settings = [ir.Constant(word, value) for value in (0, 3, 1)]  # to read, to keep, data
+        place = b.bitcast(b.gep(base, [offset]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
+        name = "llvm.prefetch.p0"
+        function = b.module.globals.get(name) or ir.Function(b.module, kind, name)
+        b.call(function, [place, *settings])
+
     def shuffle(self, a: Any, b: Any, order: Sequence[int]) -> Any:
         """Lanes of *a* then *b* in *order*."""
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(order)), list(order)))

@@ -94,14 +94,8 @@ def _prefetch(_array: Any, _start: int, _stop: int) -> int:
 def _generate_prefetch(builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
     array = pointers[0]
     code, start, stop = Code(builder), *numbers
-    word = ir.IntType(32)
-    settings = [ir.Constant(word, value) for value in (0, 3, 1)]  # to read, to keep, data
     with code.loop(start, stop, BYTES // (array.type.pointee.width // 8)) as turn:
-        place = builder.bitcast(builder.gep(array, [turn.index]), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
-        name = "llvm.prefetch.p0"
-        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        builder.call(function, [place, *settings])
+        code.prefetch(array, turn.index)
     return ir.Constant(I64, 0)
 
 

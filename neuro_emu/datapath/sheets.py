@@ -108,5 +108,6 @@ def desk_of(online: OnlineChip) -> sh.Desk:
         lows=aligned_zeros(length, np.int16),
         highs=aligned_zeros(length, np.int16),
         flags=aligned_zeros(length, np.int16),
+        numbers=np.arange(length, dtype=np.int32),
         lists=aligned_zeros((2, COLUMNS * (rows + line)), np.int32),
     )

@@ -1,17 +1,21 @@
 """Threads for rules whose hidden layers wait for nothing but the label: tiles of neurons side by side.
 
 A task is one tile of a hidden layer, or the last layer, over one block of samples. It waits for the same tile's block
-before and for all tiles of the layer below, nothing else. Every tile has counters, random words and working registers
-of its own, and tiles share weights that no other touches, so the integers are those of one thread, whatever the number
-of threads.
+before and for all tiles of the layer below, nothing else. Every tile has counters, random words, working registers
+and weights of its own, so the integers are those of one thread, whatever the number of threads. The weights of a tile
+are copied out and back around every call: as neighbours in memory they would travel from core to core.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from threading import Condition
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuro_emu.datapath.layout import aligned_copy
 from neuro_emu.kernels import fabric as fb
@@ -19,7 +23,7 @@ from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.online_block import run_hidden, run_last
 from neuro_emu.kernels.streams import close_stream, open_streams
 
-BLOCK = 500
+BLOCK = 1000
 """Samples of a block: some milliseconds of work, little to hold."""
 HELD = 4
 """Blocks that lower layers may be ahead."""
@@ -57,6 +61,7 @@ class Lane:
         layer: which.
         tile: first position and end.
         bench: what it works with.
+        home: thread that runs it if it can, for its weights are in that core's cache; −1: any.
         done: blocks finished.
         running: whether a thread is at it.
 
@@ -65,6 +70,7 @@ class Lane:
     layer: int
     tile: tuple[int, int]
     bench: Bench
+    home: int
     done: int = 0
     running: bool = False
 
@@ -75,6 +81,8 @@ class TiledTraining:
     def __init__(self, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, threads: int) -> None:
         self._fabric, self._threads = fabric, threads
         self._last = int(fabric.constants[fb.LAYERS]) - 1
+        self._sheet, self._failed = sheet, False
+        self._pool = ThreadPoolExecutor(max(threads - 1, 1))  # threads that stay find their caches warm
         self._lanes: list[Lane] = []
         for layer in range(self._last + 1):
             positions = int(fabric.layers[layer, fb.POSITIONS])
@@ -82,31 +90,77 @@ class TiledTraining:
             while layer < self._last and tiles < threads and positions % (2 * tiles * _UNIT) == 0:
                 tiles *= 2
             size = positions // tiles
-            for first in range(0, positions, size) if layer < self._last else (0,):
-                self._lanes.append(Lane(layer, (first, first + size), Bench.beside(fabric, sheet, desk)))
+            for number in range(tiles):
+                home = number % threads if layer < self._last else -1
+                tile = number * size, (number + 1) * size
+                self._lanes.append(Lane(layer, tile, Bench.beside(fabric, sheet, desk), home))
         self._held = np.zeros((HELD, BLOCK, *desk.q.shape), dtype=np.int8)
 
     def train(self, samples: fb.Samples, start: int, stop: int) -> int:
         """Train on ``samples.order[start:stop]``; returns how many."""
+        self._failed = False
         blocks = [(a, min(a + BLOCK, stop)) for a in range(start, stop, BLOCK)]
         for lane in self._lanes:
             lane.done = 0
+            self._take(lane)
             open_streams(lane.bench.fabric, lane.bench.sheet)
-        running: dict[Future[int], Lane] = {}
-        with ThreadPoolExecutor(self._threads) as pool:
-            while True:
-                for lane in reversed(self._lanes):  # upper layers first: they set blocks free
-                    if len(running) < self._threads and self._ready(lane, len(blocks)):
-                        lane.running = True
-                        running[pool.submit(self._run, lane, samples, blocks[lane.done])] = lane
-                if not running:
-                    break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    lane = running.pop(future)
-                    future.result()
-                    lane.running, lane.done = False, lane.done + 1
+        worker = partial(self._work, samples, blocks, Condition())
+        others = [self._pool.submit(worker, number) for number in range(1, self._threads)]
+        worker(0)
+        for other in others:
+            other.result()
         self._merge()
         return stop - start
+
+    def _work(self, samples: fb.Samples, blocks: list[tuple[int, int]], turn: Condition, number: int) -> None:
+        """Run what is ready until nothing is left; upper layers first, for they set blocks free."""
+        upwards = sorted(self._lanes, key=lambda x: (x.home not in {-1, number}, -x.layer))
+        while True:
+            with turn:
+                while True:
+                    lane = next((x for x in upwards if self._ready(x, len(blocks))), None)
+                    if lane or self._failed or all(x.done == len(blocks) for x in self._lanes):
+                        break
+                    turn.wait()
+                if lane is None or self._failed:
+                    return
+                lane.running = True
+            done = False
+            try:
+                self._run(lane, samples, blocks[lane.done])
+                done = True
+            finally:
+                with turn:
+                    lane.running, lane.done, self._failed = False, lane.done + 1, self._failed or not done
+                    turn.notify_all()
+
+    def _take(self, lane: Lane) -> None:
+        """Give a tile its weights, row by row without those of its neighbours, and the settings of the epoch."""
+        layers = self._fabric.layers.copy()
+        bench, k = lane.bench, lane.layer
+        if k < self._last:
+            weights = np.ascontiguousarray(self._rows(k)[:, slice(*lane.tile)])
+            layers[k, [fb.OFFSET, fb.ROW_STEP]] = -lane.tile[0], weights.shape[1]
+            own = aligned_copy(weights).reshape(-1)
+            if bench.sheet.plan[k, sh.BYTES] == 1:
+                bench.sheet = bench.sheet._replace(weights8=own)
+            else:
+                bench.fabric = bench.fabric._replace(memory=bench.fabric.memory._replace(weights=own))
+        bench.fabric = bench.fabric._replace(layers=layers)
+
+    def _rows(self, k: int) -> NDArray[Any]:
+        """(rows, positions) view of the weights of hidden layer k."""
+        narrow = self._sheet.plan[k, sh.BYTES] == 1
+        arena = self._sheet.weights8 if narrow else self._fabric.memory.weights
+        rows, positions, at = (int(self._fabric.layers[k, c]) for c in (fb.ROWS, fb.POSITIONS, fb.OFFSET))
+        return arena[at : at + rows * positions].reshape(rows, positions)
+
+    def _give_back(self, lane: Lane) -> None:
+        """Put the weights of a tile back among the others."""
+        if lane.layer < self._last:
+            target, bench = self._rows(lane.layer)[:, slice(*lane.tile)], lane.bench
+            narrow = bench.sheet.plan[lane.layer, sh.BYTES] == 1
+            target[...] = (bench.sheet.weights8 if narrow else bench.fabric.memory.weights).reshape(target.shape)
 
     def _ready(self, lane: Lane, blocks: int) -> bool:
         """Whether the next block of a tile has what it needs, and its place is free."""
@@ -128,6 +182,7 @@ class TiledTraining:
         """Add what the tiles counted, rows, hits and totals only of the first of each layer; move the registers on."""
         target = self._fabric.activity
         for lane in self._lanes:
+            self._give_back(lane)
             counted = lane.bench.fabric.activity
             target.events[:] += counted.events
             if lane.tile[0] == 0:

@@ -12,9 +12,11 @@ from neuro_emu.kernels.online import sum_wide
 from neuro_emu.kernels.online_rows import update_rows
 from neuro_emu.kernels.pieces import low_bits
 from neuro_emu.kernels.update import book
+from neuro_emu.kernels.vector.nearest import FRACTION, add_nearest
 from neuro_emu.kernels.vector.signals import dot, gate_by_slope, gate_one_bit, requantise32
 from neuro_emu.kernels.vector.steps import add_steps
 from neuro_emu.network.state import DELTA_OVF, PROJECTION_OVF
+from neuro_emu.numerics.modes import RND
 from neuro_emu.numerics.ops import table_address, ternary_sign
 
 
@@ -111,10 +113,12 @@ def update_matrix(
     """
     masks = (sheet.lows[sh.COMPARED, m], sheet.highs[sh.COMPARED, m], sheet.lows[sh.ADDED, m], sheet.highs[sh.ADDED, m])
     rows = (desk.index[k, :n], desk.value[k, :n], sheet.words[k, words : words + n])
-    delta, peak, settings = desk.delta[k], desk.peak[k], fabric.layers[m]
+    delta, peak, settings, nearest = desk.delta[k], desk.peak[k], fabric.layers[m], fabric.constants[fb.ROUNDING] == RND
     if sheet.plan[k, sh.BYTES] == 1:
-        return int(update_rows(sheet.weights8, delta, peak, masks, rows, desk.lists, first, last, settings))
-    return int(update_rows(fabric.memory.weights, delta, peak, masks, rows, desk.lists, first, last, settings))
+        return int(update_rows(sheet.weights8, delta, peak, masks, rows, desk.lists, nearest, (first, last), settings))
+    return int(
+        update_rows(fabric.memory.weights, delta, peak, masks, rows, desk.lists, nearest, (first, last), settings)
+    )
 
 
 @kernel
@@ -123,7 +127,15 @@ def update_columns(m: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk) ->
     last = fabric.constants[fb.LAYERS] - 1
     draws = (desk.lows, desk.highs)
     masks, settings = (sheet.lows[sh.ADDED, m], sheet.highs[sh.ADDED, m]), fabric.layers[m]
-    return int(_update_columns(fabric.memory.weights, desk.codes[last], desk.delta[last], draws, masks, settings))
+    weights, codes, delta = fabric.memory.weights, desk.codes[last], desk.delta[last]
+    left, units, largest = FRACTION - settings[fb.SHIFT], settings[fb.UNITS], 0
+    for c in range(units):
+        largest = max(largest, abs(int(delta[c])))
+    if fabric.constants[fb.ROUNDING] == RND and left >= 0 and largest << left < 1 << FRACTION:
+        at, length = settings[fb.OFFSET], settings[fb.UNIT_STEP]
+        low, high = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH]
+        return int(add_nearest(weights, codes, desk.numbers, delta, at, length, units, 0, length, left, low, high))
+    return int(_update_columns(weights, codes, delta, draws, masks, settings))
 
 
 @routine

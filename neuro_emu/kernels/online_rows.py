@@ -23,8 +23,11 @@ from neuro_emu.kernels.vector.entries import (
     up64_checked,
     up128,
 )
+from neuro_emu.kernels.vector.nearest import FRACTION, add_nearest, add_nearest_whole
 from neuro_emu.kernels.vector.steps import add_same_steps, add_steps, levels, step_signed
 from neuro_emu.numerics.ops import draw
+
+_INT16 = (1 << 15) - 1
 
 Masks = tuple[fb.Int16, fb.Int16]
 Rows = tuple[fb.Int32, fb.Int16, fb.Words]
@@ -52,6 +55,24 @@ def _add_rows(
                 weights, delta, lows, highs, start, first, count, x, low, high, split, rest, bottom, top
             )
     return result
+
+
+@kernel
+def _add_nearest(
+    weights: Any, delta: fb.Int16, rows: Rows, left: int, tile: tuple[int, int], settings: fb.Int64
+) -> int:
+    """Steps of any size to the nearest code."""
+    (index, value, _), (first, last), n = rows, tile, rows[0].shape[0]
+    offset, step, bottom, top = (
+        settings[fb.OFFSET],
+        settings[fb.ROW_STEP],
+        settings[fb.WEIGHT_LOW],
+        settings[fb.WEIGHT_HIGH],
+    )
+    count = last - first
+    if top == _INT16 and count % (2 * fb.CHUNK) == 0:
+        return int(add_nearest_whole(weights, delta, index, value, offset, step, n, first, count, left, bottom, top))
+    return int(add_nearest(weights, delta, index, value, offset, step, n, first, count, left, bottom, top))
 
 
 @kernel
@@ -111,7 +132,7 @@ def _step_listed(
     else:
         result = down128(weights, delta, lows, highs, down, room, n, bottom)
         result += up128(weights, delta, lows, highs, up, room, more, top)
-    return result
+    return int(result)
 
 
 @kernel
@@ -144,8 +165,8 @@ def update_rows(
     masks: tuple[fb.Int16, fb.Int16, fb.Int16, fb.Int16],
     rows: Rows,
     lists: fb.Int32,
-    first: int,
-    last: int,
+    nearest: bool,
+    tile: tuple[int, int],
     settings: fb.Int64,
 ) -> int:
     """W ← SAT(W + R(δ·x, s)) in the active rows.
@@ -161,21 +182,24 @@ def update_rows(
         masks: low and high part of the lane masks, cut to be compared, and cut to be added.
         rows: numbers, codes and random words of the active rows.
         lists: (2, COLUMNS · (rows + ROWS)) working registers.
-        first: first position to update, a multiple of a vector tile, like *last*.
-        last: end of the positions to update.
+        nearest: draws are half a step: it rounds to the nearest code, ties up.
+        tile: first position to update and end, multiples of a vector tile.
         settings: the matrix's row of the table of matrices.
 
     Returns:
         Steps that were not 0 + 2^32 · overflows.
 
     """
-    shift, most, value, tile = settings[fb.SHIFT], settings[fb.LEVELS], rows[1], (first, last)
+    shift, most, value, (first, last) = settings[fb.SHIFT], settings[fb.LEVELS], rows[1], tile
     code = 0
     for a in range(value.shape[0]):
         code = max(code, abs(int(value[a])))
     peak = largest * code
     if peak == 0:
         return 0
+    left = FRACTION - shift
+    if nearest and left >= 0 and code << left < 1 << FRACTION:
+        return _add_nearest(weights, delta, rows, left, tile, settings)
     # Without lane masks a whole row is compared twice, which only pays where adding does not fit 16 bits.
     if peak > (1 << shift) or (most == 0 and shift <= COMPARED_BITS):
         return _add_rows(weights, delta, (masks[2], masks[3]), rows, tile, settings)

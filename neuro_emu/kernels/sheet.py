@@ -84,6 +84,7 @@ class Desk(NamedTuple):
     lows: Int16  # (length,): draws of the rows of a column-stored layer
     highs: Int16  # (length,)
     flags: Int16  # (length / 16,): which rows are active
+    numbers: Int32  # (rows,): 0, 1, 2 …
     lists: Int32  # (2, COLUMNS · (rows + 16)): blocks to be stepped down, and up
 
 

@@ -20,127 +20,8 @@ from neuro_emu.kernels.vector.emit import I64, constant
 _WORDS = ir.VectorType(I16, CHUNK)
 
 
-def _step(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers)
-    up: bool,
-    weights: Any,
-    delta: Int16,
-    lows: Int16,
-    highs: Int16,
-    start: int,
-    first: int,
-    count: int,
-    x: int,
-    low: int,
-    high: int,
-    limit: int,
-) -> int:
-    """Take one step up (or down) where the draw says so; *count* is a multiple of CHUNK.
-
-    Args:
-        up: +1 or −1.
-        weights: int8 or int16, flat.
-        delta: (positions,) δ.
-        lows: (positions,) lane masks of the low part of the draw.
-        highs: the same of the high part, modulo 2^16.
-        start: where position 0 lies in *weights*.
-        first: first position.
-        count: positions.
-        x: code of the row.
-        low: low part of the row's word; with *up* its complement, so that both are compared alike.
-        high: what ``highs`` must be for the high part to be all zeros, or with *up* all ones.
-        limit: largest weight, or smallest.
-
-    Returns:
-        Weights that wanted a step + 2^32 · weights that were at the limit.
-
-    """
-    moved = clamped = 0
-    for p in range(first, first + count):
-        draw = low ^ int(lows[p])
-        product = int(delta[p]) * x
-        if (product > draw if up else product < -draw) and (int(highs[p]) - high) % (1 << 16) == 0:
-            moved += 1
-            if int(weights[start + p]) == limit:
-                clamped += 1
-            else:
-                weights[start + p] += 1 if up else -1
-    return moved + (clamped << 32)
-
-
-def _step_both(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers)
-    _checked: bool,
-    weights: Any,
-    delta: Int16,
-    lows: Int16,
-    highs: Int16,
-    start: int,
-    zeros: int,
-    ones: int,
-    count: int,
-    x: int,
-    low: int,
-    high: int,
-    low_up: int,
-    high_up: int,
-    bottom: int,
-    top: int,
-) -> int:
-    """Steps down in the block of *count* positions at *zeros*, steps up in that at *ones*: :func:`_step` twice.
-
-    The wide form wants *count* to be a multiple of 2 · CHUNK. Unless *checked* the caller knows that in the
-    first the high part of every draw is all zeros, in the other all ones.
-    """
-    down = _step(False, weights, delta, lows, highs, start, zeros, count, x, low, high, bottom)
-    return down + _step(True, weights, delta, lows, highs, start, ones, count, x, low_up, high_up, top)
-
-
-class _Stepper:
-    """Emits steps of one sign, one chunk at a time."""
-
-    def __init__(self, code: Code, up: bool, arrays: list[Any], settings: list[Any], lanes: int = CHUNK) -> None:
-        low, high, limit = settings
-        self.code, self.up, self.arrays = code, up, arrays
-        self.words = ir.VectorType(I16, lanes)
-        self.stored = ir.VectorType(arrays[0].type.pointee, lanes)
-        # δ·x < −r is δ·x ≤ ~r
-        self.low = code.splat(low if up else code.builder.not_(low), self.words)
-        self.high = None if high is None else code.splat(high, self.words)
-        self.limit = code.splat(limit, self.stored)
-
-    def chunk(self, start: Any, at: Any, x: Any) -> tuple[Any, Any]:
-        """Update the chunk at position *at*; returns how many wanted a step and how many could not take it."""
-        weights, delta, lows, highs = self.arrays
-        code, b, place = self.code, self.code.builder, self.code.builder.add(start, at)
-        product = b.mul(code.load(delta, at, self.words), x)
-        draw = b.xor(self.low, code.load(lows, at, self.words))
-        wanted = b.icmp_signed(">" if self.up else "<=", product, draw)
-        if self.high is not None:
-            wanted = b.and_(wanted, b.icmp_signed("==", code.load(highs, at, self.words), self.high))
-        old = code.load(weights, place, self.stored)
-        stuck = b.and_(wanted, b.icmp_signed("==", old, self.limit))
-        free = b.and_(wanted, b.not_(stuck))
-        stepped = b.add(old, constant(self.stored, 1 if self.up else -1))
-        code.store(b.select(free, stepped, old), weights, place)
-        return code.count_ones(wanted), code.count_ones(stuck)
-
-
 def _packed(builder: Any, moved: Any, clamped: Any) -> Any:
     return builder.add(moved, builder.shl(clamped, ir.Constant(I64, 32)))
-
-
-def _generate_both(checked: bool, lanes: int, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
-    start, zeros, ones, count, x, low, high, low_up, high_up, bottom, top = numbers
-    code, zero = Code(builder), ir.Constant(I64, 0)
-    factor = code.splat(x, ir.VectorType(I16, lanes))
-    down = _Stepper(code, False, pointers, [low, high if checked else None, bottom], lanes)
-    up = _Stepper(code, True, pointers, [low_up, high_up if checked else None, top], lanes)
-    with code.loop(zero, count, lanes, [zero, zero]) as turn:
-        moved, clamped = turn.values
-        for stepper, block in ((down, zeros), (up, ones)):
-            wanted, stuck = stepper.chunk(start, builder.add(block, turn.index), factor)
-            moved, clamped = builder.add(moved, wanted), builder.add(clamped, stuck)
-        turn.next = [moved, clamped]
-    return _packed(builder, *turn.values)
 
 
 def _step_signed(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers)
@@ -157,25 +38,52 @@ def _step_signed(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers
     limit: int,
     sign: int,
 ) -> int:
-    """:func:`_step` up or down as *sign* says, 1 or −1, without a branch between them."""
-    return _step(sign > 0, weights, delta, lows, highs, start, first, count, x, low, high, limit)
+    """Take one step down or up, as *sign* says, where the draw says so; *count* is a multiple of CHUNK.
+
+    Args:
+        weights: int8 or int16, flat.
+        delta: (positions,) δ.
+        lows: (positions,) lane masks of the low part of the draw.
+        highs: the same of the high part, modulo 2^16.
+        start: where position 0 lies in *weights*.
+        first: first position.
+        count: positions.
+        x: code of the row.
+        low: low part of the row's word; where the sign is 1 its complement, so that both are compared alike.
+        high: what ``highs`` must be for the high part to be all zeros, or all ones.
+        limit: smallest weight, or largest.
+        sign: −1 or 1.
+
+    Returns:
+        Weights that wanted a step + 2^32 · weights that were at the limit.
+
+    """
+    moved = clamped = 0
+    for p in range(first, first + count):
+        product = int(delta[p]) * x * sign  # δ·x < −r is −δ·x > r
+        if product > low ^ int(lows[p]) and (int(highs[p]) - high) % (1 << 16) == 0:
+            moved += 1
+            if int(weights[start + p]) == limit:
+                clamped += 1
+            else:
+                weights[start + p] += sign
+    return moved + (clamped << 32)
 
 
-def _generate_signed(checked: bool, lanes: int, builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
+def _generate_signed(builder: Any, pointers: list[Any], numbers: list[Any]) -> Any:
     weights, delta, lows, highs = pointers
     start, first, count, x, low, high, limit, sign = numbers
     code, zero = Code(builder), ir.Constant(I64, 0)
-    words, stored = ir.VectorType(I16, lanes), ir.VectorType(weights.type.pointee, lanes)
-    factor = code.splat(builder.mul(x, sign), words)  # δ·x < −r is −δ·x > r
-    below, above = code.splat(low, words), code.splat(high, words)
+    stored = ir.VectorType(weights.type.pointee, CHUNK)
+    factor = code.splat(builder.mul(x, sign), _WORDS)  # δ·x < −r is −δ·x > r
+    below, above = code.splat(low, _WORDS), code.splat(high, _WORDS)
     edge, one = code.splat(limit, stored), code.splat(sign, stored)
-    with code.loop(zero, count, lanes, [zero, zero]) as turn:
+    with code.loop(zero, count, CHUNK, [zero, zero]) as turn:
         at = builder.add(first, turn.index)
         place = builder.add(start, at)
-        product = builder.mul(code.load(delta, at, words), factor)
-        wanted = builder.icmp_signed(">", product, builder.xor(below, code.load(lows, at, words)))
-        if checked:
-            wanted = builder.and_(wanted, builder.icmp_signed("==", code.load(highs, at, words), above))
+        product = builder.mul(code.load(delta, at, _WORDS), factor)
+        wanted = builder.icmp_signed(">", product, builder.xor(below, code.load(lows, at, _WORDS)))
+        wanted = builder.and_(wanted, builder.icmp_signed("==", code.load(highs, at, _WORDS), above))
         old = code.load(weights, place, stored)
         stuck = builder.and_(wanted, builder.icmp_signed("==", old, edge))
         free = builder.and_(wanted, builder.not_(stuck))
@@ -185,13 +93,7 @@ def _generate_signed(checked: bool, lanes: int, builder: Any, pointers: list[Any
     return _packed(builder, *turn.values)
 
 
-step_signed = vector_op(_step_signed, partial(_generate_signed, True, CHUNK))
-step_signed_wide = vector_op(_step_signed, partial(_generate_signed, False, 2 * CHUNK))
-"""The same where the caller knows that the high parts fit, for a multiple of 2 · CHUNK positions."""
-step_both, step_both_checked, step_both_wide = (
-    vector_op(partial(_step_both, checked), partial(_generate_both, checked, lanes))
-    for checked, lanes in ((False, CHUNK), (True, CHUNK), (False, 2 * CHUNK))
-)
+step_signed = vector_op(_step_signed, _generate_signed)
 
 
 def _add_steps(  # noqa: PLR0913, PLR0917  (a compiler keeps them in registers)

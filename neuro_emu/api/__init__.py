@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from neuro_emu.datasets import Dataset
     from neuro_emu.training.engines import Engine
     from neuro_emu.training.finished import Run
-    from neuro_emu.training.loop import Means, Progress, Split
+    from neuro_emu.training.loop import Progress, Split
+    from neuro_emu.training.means import Means
 
 
 def load_data(experiment: Experiment, progress: Callable[[int, int | None, str], None] | None = None) -> Dataset:
@@ -103,12 +104,13 @@ def run(
         out: directory to write; None: write nothing.
         data: the data set, if it is loaded already.
         datapath: ``fast``, ``traced`` (the same integers, slow) or ``float`` (the float twin).
-        means: back-end and threads of the fast one, which change no integer.
+        means: back-end and threads of the fast one, which change no integer; the others have no choice.
         report: called with the progress every few thousand samples.
         observe: called as observe(epochs done, engine) before the first epoch and after each.
 
     Raises:
         ConfigError, DataError: if configuration and data do not fit or data cannot be had.
+        RunError: if *means* are for another datapath, or this processor has no code for the back-end.
         OverflowDetected: if `numerics.strict` is on and a tensor overflows.
 
     """
@@ -117,6 +119,8 @@ def run(
     from neuro_emu.training.loop import train
     from neuro_emu.training.metrics import record_of
 
+    if means:
+        means.check(datapath)
     _check_start(experiment, out, datapath)
     clock = time.perf_counter
     begin = clock()
@@ -245,7 +249,7 @@ training: {rule: drtp, epochs: 1, batch: %d, lr_shift: {hidden: 8, output: 6}}
 def warm_up() -> float:
     """Compile and cache the kernels; returns the seconds spent compiling (0 if they were cached)."""
     from neuro_emu import jit
-    from neuro_emu.training.loop import Means
+    from neuro_emu.training.means import Means
 
     for batch, threads in ((1, 1), (1, 2), (2, 1)):  # sample by sample, in tiles, in mini-batches
         run(load_text(_ONLINE % batch), means=Means(threads=threads))

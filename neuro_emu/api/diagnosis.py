@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from neuro_emu.training.engines import Engine
     from neuro_emu.training.finished import Run
     from neuro_emu.training.loop import Progress
+    from neuro_emu.training.means import Means
 
 ANGLES = {
     "feedback": "feedback_angle",
@@ -30,7 +31,9 @@ def run_diagnosed(
     *,
     data: Dataset | None = None,
     datapath: str = "fast",
+    means: Means | None = None,
     report: Callable[[Progress], None] = lambda _: None,
+    observe: Callable[[int, Engine], None] = lambda *_: None,
     twin_started: Callable[[], None] = lambda: None,
 ) -> Run:
     """Train and test a chip as :func:`neuro_emu.api.run` does, and its float twin beside it, both diagnosed.
@@ -40,7 +43,9 @@ def run_diagnosed(
         out: directory to write, `diagnosis.json` and `diagnosis.svg` with the rest; None: write nothing.
         data: the data set, if it is loaded already.
         datapath: as for `run`; ``float`` diagnoses the twin alone.
+        means: as for `run`; of the chip, since the float twin has no choice.
         report: called with the progress of each training.
+        observe: as for `run`, before the diagnosis; of the chip, or of the twin if it is alone.
         twin_started: called before the training of the float twin, which takes longer.
 
     """
@@ -52,7 +57,12 @@ def run_diagnosed(
     training = split_data(experiment, data)[0]
     chip, epochs = experiment.chip, experiment.config.training.epochs
     first = Diagnosis(chip, training)
-    finished = run(experiment, out, data=data, datapath=datapath, report=report, observe=first.observe)
+
+    def both(epochs_done: int, engine: Engine) -> None:
+        observe(epochs_done, engine)
+        first.observe(epochs_done, engine)
+
+    finished = run(experiment, out, data=data, datapath=datapath, means=means, report=report, observe=both)
     name = "twin" if datapath == "float" else "chip"
     finished.diagnosis = {name: first.record}
     if name == "chip":

@@ -25,6 +25,8 @@ from neuro_emu.errors import MismatchError, NeuroEmuError, OverflowDetected
 if TYPE_CHECKING:
     from neuro_emu.config.experiment import Experiment
     from neuro_emu.datasets import Dataset
+    from neuro_emu.report.progress import ProgressLine
+    from neuro_emu.training.engines import Engine
     from neuro_emu.training.finished import Run
 
 _DESCRIPTION = "Emulates fixed-point chips that learn on line: integers from the first sample to the last."
@@ -125,8 +127,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="the same integers for any N: seeds side by side, which uses cores best, or else tiles of label-only"
-        " rules and parts of tests (default: 1)",
+        help="of the fast datapath, the same integers for any N: seeds side by side, which uses cores best, or else"
+        " tiles of label-only rules and parts of tests, both in vector kernels alone (default: 1)",
     )
     run.add_argument(
         "--diagnose",
@@ -149,11 +151,13 @@ def _run(args: argparse.Namespace) -> int:
     """Train and test a chip; write config.yaml, metrics.json, weights.npz, summary.txt, curves.svg."""
     from neuro_emu import api
     from neuro_emu.files import json_text
+    from neuro_emu.training.means import Means
 
     if args.seeds < 1:
         raise NeuroEmuError(f"--seeds {args.seeds}: train at least one seed")
     if args.threads < 1:
         raise NeuroEmuError(f"--threads {args.threads}: at least one thread")
+    Means(args.backend, args.threads).check(args.datapath)
     experiment = api.load(args.config, args.set)
     warn(experiment.warnings)
     base = args.out or Path("runs") / _directory_name(experiment, args)
@@ -216,10 +220,11 @@ def _train(
 ) -> Run:
     from neuro_emu import api
     from neuro_emu.report.progress import ProgressLine
-    from neuro_emu.training.loop import Means
+    from neuro_emu.training.means import Means
 
     line = ProgressLine() if shown else ProgressLine(io.StringIO())
     line.note("loading kernels (compiled once per version, half a minute) …")
+    means, observe = Means(args.backend, threads), _idle_threads_noted(threads, line)
     try:
         if args.diagnose:
             from neuro_emu.api.diagnosis import run_diagnosed
@@ -228,12 +233,35 @@ def _train(
                 line.note("training the float twin …")
 
             return run_diagnosed(
-                experiment, out, data=data, datapath=args.datapath, report=line, twin_started=twin_started
+                experiment,
+                out,
+                data=data,
+                datapath=args.datapath,
+                means=means,
+                report=line,
+                observe=observe,
+                twin_started=twin_started,
             )
-        means = Means(args.backend, threads)
-        return api.run(experiment, out, data=data, datapath=args.datapath, means=means, report=line)
+        return api.run(experiment, out, data=data, datapath=args.datapath, means=means, report=line, observe=observe)
     finally:
         line.close()
+
+
+def _idle_threads_noted(threads: int, line: ProgressLine) -> Callable[[int, Engine], None]:
+    """Return an observer of a training that says, before the first epoch, that all but one of *threads* are idle."""
+
+    def observe(epochs_done: int, engine: Engine) -> None:
+        from neuro_emu.training.engines import FastEngine
+
+        if not epochs_done and isinstance(engine, FastEngine) and engine.threads < threads:
+            line.close()
+            print(
+                f"note: --threads {threads} has no effect: this chip trains and tests on one thread,"
+                f" in {engine.runs} kernels; only vector kernels share work",
+                file=sys.stderr,
+            )
+
+    return observe
 
 
 def _directory_name(experiment: Experiment, args: argparse.Namespace) -> str:

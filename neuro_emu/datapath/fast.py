@@ -70,6 +70,7 @@ class FastDatapath:
             program=self._program.code,
             mirror=self._program.mirror,
         )
+        self._threads = threads
         self._vector: VectorRun | None = None
         if self.backend == VECTOR:
             online = OnlineChip.of(chip, self._storage, self._program)
@@ -81,6 +82,11 @@ class FastDatapath:
         """Back-end that trains in this epoch: chips without vector code run on the portable kernels."""
         vector = self._vector is not None and self._vector.trains
         return VECTOR if vector else PORTABLE if self.backend == VECTOR else self.backend
+
+    @property
+    def threads(self) -> int:
+        """Threads that may work: those asked for where there is vector code, else one."""
+        return self._threads if self._vector else 1
 
     def _stored(self) -> Iterator[tuple[Matrix, Storage]]:
         return zip(self.chip.matrices, self._storage, strict=True)

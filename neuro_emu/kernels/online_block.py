@@ -58,7 +58,9 @@ def _outputs(t: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, samples:
     if samples.outputs.shape[0]:
         for c in range(samples.outputs.shape[1]):
             samples.outputs[t, c] = fabric.scratch.codes[last + 1, c]
-    words = reserve_words(last, fabric.layers[last, fb.UNIT_STEP], fabric.constants, sheet) if learns else 0
+    # A batch draws when it is written; what is reserved must be used, or the end of the call finds no last word.
+    draws = learns and fabric.constants[fb.BATCH] == 1
+    words = reserve_words(last, fabric.layers[last, fb.UNIT_STEP], fabric.constants, sheet) if draws else 0
     active = scan_rows(fabric, sheet, desk, words)
     if learns:
         sample = samples.order[t]

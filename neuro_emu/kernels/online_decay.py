@@ -14,18 +14,18 @@ _LANES = 16
 
 
 @routine
-def _decay_rows(weights: Any, masks: fb.Words, words: fb.Words, shift: int, settings: fb.Int64) -> None:
+def _decay_rows(weights: Any, masks: fb.Words, words: fb.Words, rows: int, shift: int, settings: fb.Int64) -> None:
     """A matrix stored as rows: one word a row, a mask a lane."""
     low, high = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH]
-    for i in range(words.shape[0]):
+    for i in range(rows):
         at = settings[fb.OFFSET] + i * settings[fb.ROW_STEP]
         decay_lanes(weights, masks, at, settings[fb.POSITIONS], int(words[i]), shift, low, high)
 
 
 @routine
-def _decay_columns(weights: Any, masks: fb.Words, words: fb.Words, shift: int, settings: fb.Int64) -> None:
-    """A matrix stored as columns; the bias row behind the others is kept."""
-    low, high, rows = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH], words.shape[0]
+def _decay_columns(weights: Any, masks: fb.Words, words: fb.Words, rows: int, shift: int, settings: fb.Int64) -> None:
+    """A matrix stored as columns; the bias row behind the others is kept. There are words for a whole last vector."""
+    low, high = settings[fb.WEIGHT_LOW], settings[fb.WEIGHT_HIGH]
     for c in range(settings[fb.UNITS]):
         at = settings[fb.OFFSET] + c * settings[fb.UNIT_STEP]
         whole = rows - rows % _LANES
@@ -50,10 +50,10 @@ def decay_matrices(fabric: fb.Fabric, sheet: sh.Sheet) -> None:
         fabric.activity.totals[m, fb.DECAYED] += 1
         for turn in range(2 if layers[m, fb.TWIN] >= 0 else 1):
             target = layers[m, fb.TWIN] if turn else m
-            settings, masks, words = layers[target], sheet.masks[target], sheet.words[m, at : at + rows]
+            settings, masks, words = layers[target], sheet.masks[target], sheet.words[m, at : at + rows + _LANES]
             if m == last:
-                _decay_columns(fabric.memory.weights, masks, words, shift, settings)
+                _decay_columns(fabric.memory.weights, masks, words, rows, shift, settings)
             elif sheet.plan[m, sh.BYTES] == 1:
-                _decay_rows(sheet.weights8, masks, words, shift, settings)
+                _decay_rows(sheet.weights8, masks, words, rows, shift, settings)
             else:
-                _decay_rows(fabric.memory.weights, masks, words, shift, settings)
+                _decay_rows(fabric.memory.weights, masks, words, rows, shift, settings)

@@ -106,6 +106,11 @@ class FastEngine:
         """What runs this epoch's training: ``vector``, ``portable`` or ``plain``."""
         return self._path.runs
 
+    @property
+    def threads(self) -> int:
+        """See :class:`FastDatapath`."""
+        return self._path.threads
+
     def _samples(self, order: Int64, *, flush: bool) -> Samples:
         return self._path.samples(self._codes, self._labels, order, learn=True, flush=flush, targets=self._targets)
 

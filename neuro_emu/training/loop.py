@@ -16,23 +16,10 @@ from neuro_emu.network.state import ChipState, Tally
 from neuro_emu.numerics.words import sample_order
 from neuro_emu.training.alignment import feedback_angles
 from neuro_emu.training.engines import ENGINES, Codes, Engine, FastEngine, Labels
+from neuro_emu.training.means import Means
 
 _BLOCK = {"fast": 2000, "traced": 1, "float": 100}
 """Samples between two looks at the progress."""
-
-
-@dataclass(frozen=True)
-class Means:
-    """How the compiled datapath works; no choice changes an integer.
-
-    Attributes:
-        backend: ``auto``, ``plain``, ``portable`` or ``vector`` (:mod:`neuro_emu.datapath.backends`).
-        threads: used by rules whose hidden layers wait for nothing but the label, and in tests by all.
-
-    """
-
-    backend: str = "auto"
-    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -164,11 +151,14 @@ def train(
         state: where to start instead, e.g. where another rule stopped.
 
     Raises:
+        RunError: if *means* are for another datapath, or this processor has no code for the back-end.
         OverflowDetected: if ``strict`` is on and a tensor overflows.
 
     """
     if datapath not in ENGINES:
         raise ValueError(f"unknown datapath {datapath!r}: one of {', '.join(ENGINES)}")
+    if means:
+        means.check(datapath)
     training, validation, test = data
     start = initial_state(chip) if state is None else state
     options = asdict(means) if means and datapath == "fast" else {}

@@ -84,6 +84,12 @@ def test_live_on_a_terminal(config):
     assert terminal.shown.endswith("\r\x1b[K")
 
 
+def test_a_note_takes_the_place_of_the_line(config):
+    terminal = Terminal(["run", config, "--threads", "2", "--out", config.parent / "out"])
+    assert terminal.end() == 0
+    assert re.search(r"\r\x1b\[Knote: --threads 2 has no effect: [^\r\x1b]+\r\n", terminal.shown)
+
+
 def test_a_narrow_terminal(config):
     """A line that wraps cannot be overwritten; the output's width is not that of the terminal."""
     terminal = Terminal(["run", config, "--datapath", "traced", "--out", config.parent / "out"], columns=30)

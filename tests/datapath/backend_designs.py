@@ -22,6 +22,8 @@ SIZES = (
 )
 SHIFTS = (1, 2, 4, 7, 10, 12, 13, 14, 15, 16, 17, 19, 21, 23, 25, (14, 31), (9, 20))
 
+FORGETS = {"weight_decay": Decay(((0, 4),), 2)}
+
 VECTOR_FACTORS = {
     "rule": [{"rule": name} for name in ("drtp", "bp", "dfa", "fa", "kp", "sdfa", "shallow")],
     "weights": [
@@ -55,6 +57,8 @@ VECTOR_FACTORS = {
     "sizes": [{"sizes": sizes} for sizes in SIZES],
     "error": [{}, {"gate": 0}, {"gate": 110}, {"loss": "cce"}, {"loss": "mse"}, {"loss": "mse", "hot": 0}],
     "data": [{"density": 0.6}, {"density": 0.05}, {"density": 1.0, "seed": 2**40}, {"initial": "zero"}],
+    "batch": [{}, {}, {"batch": 2, "gate": None}, {"batch": 5, "gate": None}],  # gated: the general loop
+    "decay": [{}, {}, {"more": FORGETS}],
 }
 
 GENERAL_FACTORS = {
@@ -85,6 +89,7 @@ NAMED = {
     "two layers": Settings(rule="bp", sizes=(20, 96, 128, 10), weight="s16f12", shift=13),
     "three layers": Settings(rule="fa", sizes=(20, 64, 96, 70, 10), shift=12),
     "steps of ±1 without a high part": Settings(shift=15),
+    "steps of ±1 in tiles": Settings(sizes=(20, 256, 10), shift=17),
     "steps of ±1 in blocks below the high part": Settings(sizes=(20, 64, 10), shift=20, delta="s5f4", delta_top="s8f7"),
     "large steps": Settings(shift=3, weight="s16f12"),
     "blocks of few chunks": Settings(sizes=(20, 500, 10), shift=17),
@@ -109,6 +114,7 @@ NAMED = {
     "twins": Settings(rule="kp", sizes=(20, 96, 70, 10), shift=10, delta_top="s8f7"),
     "twins of fewer bits": Settings(rule="kp", sizes=(20, 96, 70, 10), shift=10, top="s8f7", twin_bits=6),
     "signs of errors": Settings(rule="sdfa", dead_zone=12, projection="s8f7", sizes=(20, 96, 64, 10)),
+    "projections that are clamped": Settings(rule="dfa", projection="s5f4", delta="s5f4", shift=11),
     "frozen": Settings(rule="shallow", sizes=(20, 96, 64, 10), shift=11),
     "gated": Settings(gate=110, shift=10),
     "gated at 0": Settings(gate=0, rule="bp", shift=10),
@@ -119,6 +125,14 @@ NAMED = {
     "asymmetric sharing in one layer": Settings(rule="asap", shift=10),
     "few classes": Settings(sizes=(20, 96, 2), banks=1, zero_input="gate"),
     "63 classes": Settings(sizes=(20, 96, 63), banks=8, shift=7),
+    "mini-batches": Settings(batch=2, shift=(12, 17)),
+    "mini-batches of two layers": Settings(rule="bp", sizes=(20, 96, 64, 10), batch=4, weight="s16f12", shift=13),
+    "mini-batches and twins": Settings(rule="kp", sizes=(20, 96, 70, 10), batch=5, shift=11, delta_top="s8f7"),
+    "mini-batches, words made anew at the end of a call": Settings(sizes=(20, 700, 10), top="s12f12", batch=2),
+    "weights that decay": Settings(sizes=(20, 70, 10), shift=11, more=FORGETS),
+    "weights and twins that decay": Settings(
+        rule="kp", sizes=(20, 96, 70, 10), shift=11, delta_top="s8f7", more=FORGETS
+    ),
     "one input": Settings(sizes=(1, 64, 2), shift=6),
 }
 """Chips that must run in vector code."""

@@ -4,6 +4,7 @@ import naive
 import numpy as np
 from strategies import spec_of
 
+from neuro_emu.datapath.backends import AUTO
 from neuro_emu.datapath.fast import FastDatapath
 from neuro_emu.datapath.traced import TracedDatapath
 from neuro_emu.machine.initialise import initial_state
@@ -19,8 +20,8 @@ def order_of(chip, epoch, samples):
 
 
 class Fast:
-    def __init__(self, chip):
-        self.chip, self.path, self.predictions = chip, FastDatapath(chip, initial_state(chip)), []
+    def __init__(self, chip, backend=AUTO):
+        self.chip, self.path, self.predictions = chip, FastDatapath(chip, initial_state(chip), backend), []
         self.inferred = self.path.new_activity()
 
     def train_epoch(self, data, epoch):
@@ -165,9 +166,9 @@ def assert_same(left, right, names):
         assert found is None, f"{part} of {names}: (place, value, value) {found}"
 
 
-def assert_all_equal(chip, data, epochs, with_naive=True):
+def assert_all_equal(chip, data, epochs, with_naive=True, backend=AUTO):
     """Train every datapath, compare all integers and counts, then infer and compare those; returns the fast one."""
-    fast, traced, slow = Fast(chip), Traced(chip), Naive(chip) if with_naive else None
+    fast, traced, slow = Fast(chip, backend), Traced(chip), Naive(chip) if with_naive else None
     for epoch in range(epochs):
         for machine in filter(None, (fast, traced, slow)):
             machine.train_epoch(data, epoch)

@@ -18,8 +18,17 @@ pytestmark = pytest.mark.integer
 
 OTHERS = (PLAIN, VECTOR) if available() else (PLAIN,)
 needs_vector = pytest.mark.skipif(not available(), reason="this processor has no vector code")
-FEW_NAMED = ["as usual", "ternary", "twins of fewer bits", "steps of ±1 in blocks below the high part"]
-TILED = ["as usual", "three layers", "blocks of many chunks", "nearest", "lfsr", "frozen", "sums in parts"]
+FEW_NAMED = [
+    "as usual",
+    "ternary",
+    "twins of fewer bits",
+    "steps of ±1 in blocks below the high part",
+    "projections that are clamped",
+    "mini-batches",
+    "weights that decay",
+]
+FEW_TILED = ["as usual", "blocks of many chunks", "steps of ±1 in tiles"]
+TILED = [*FEW_TILED, "three layers", "nearest", "lfsr", "frozen", "sums in parts"]
 PARTS = 8
 
 
@@ -91,7 +100,7 @@ def test_shifts_that_have_no_vector_code_are_trained_in_the_general_loop_between
 
 @needs_vector
 @pytest.mark.parametrize("threads", [2, 5])
-@pytest.mark.parametrize("name", ["as usual", "blocks of many chunks"] if WITHOUT_JIT else TILED)
+@pytest.mark.parametrize("name", FEW_TILED if WITHOUT_JIT else TILED)
 def test_threads_change_nothing(name, threads, monkeypatch):
     """Blocks of two samples, so that tiles and layers overtake one another."""
     monkeypatch.setattr(tiles, "BLOCK", 2)

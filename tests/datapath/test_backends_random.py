@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from backend_designs import legal
+from backend_designs import FORGETS, legal
 from environment import WITHOUT_JIT
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
@@ -63,6 +63,8 @@ def some(draw):
         words=draw(st.sampled_from(["row_word", "row_lfsr", "raw"])),
         zero_input=draw(st.sampled_from(["skip", "gate", "none"])),
         gate=draw(st.sampled_from([None, None, 0, 100])),
+        batch=draw(st.sampled_from([1, 1, 1, 2, 5])),
+        more=draw(st.sampled_from([{}, {}, FORGETS])),
         loss=draw(st.sampled_from(["bce", "bce", "cce", "mse"])),
         hot=draw(st.sampled_from([1, 1, 1, 0, 2])),
         banks=draw(st.sampled_from([1, 2, 4])),

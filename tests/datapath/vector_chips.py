@@ -162,13 +162,13 @@ class Run:
         self.trained = []
 
     def epoch(self, number, train, test):
-        """Train in two pieces, then infer; returns every integer that may be compared."""
+        """Train in two pieces, which may share a batch, then infer; returns every integer that may be compared."""
         path, count = self.path, len(train.labels)
         path.begin_epoch(number)
         self.trained.append(bool(self.vector and path._vector.trains))
         order = np.random.default_rng(number).permutation(count)
         block = path.samples(train.codes, train.labels, order, learn=True, targets=train.targets)
-        assert path.train(block, 0, count // 3) == count // 3
+        assert path.train(block._replace(flush=0), 0, count // 3) == count // 3
         path.train(block, count // 3, count)
         activity, tested = path.new_activity(), len(test.labels)
         asked = path.samples(test.codes, test.labels, np.arange(tested), learn=False, outputs=True)

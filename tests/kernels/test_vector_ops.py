@@ -135,18 +135,13 @@ def test_sums_of_shorts(tiles, seed, pairs, skipped, base):
 # --- steps ----------------------------------------------------------------------------------------------
 
 SIGNED = (compiled(steps.step_signed), steps._step_signed)
-BOTH = {
-    "in blocks": (compiled(steps.step_both), partial(steps._step_both, False), 1),
-    "in wide blocks": (compiled(steps.step_both_wide), partial(steps._step_both, False), 2),
-    "checked": (compiled(steps.step_both_checked), partial(steps._step_both, True), 1),
-}
 ADD = (compiled(steps.add_steps), steps._add_steps)
 
 
-def row_of(random, stored, shift, blocks, *, agree=False):
+def row_of(random, stored, shift, blocks):
     """A row of *blocks* chunks whose products fit: arrays, x, (low, high), and the limits of a weight.
 
-    Some lanes agree with the high part of the draw, with *agree* all.
+    Some lanes agree with the high part of the draw.
     """
     size, below = blocks * CHUNK, min(shift, 15)
     above = shift - below
@@ -159,7 +154,7 @@ def row_of(random, stored, shift, blocks, *, agree=False):
     lows = codes(random, size, 0, (1 << below) - 1, np.int16)
     high = int(random.choice([0, (1 << above) - 1, random.integers(0, 1 << above)]))
     highs = codes(random, size, 0, (1 << min(above, 15)) - 1, np.int16)
-    highs[(random.random(size) < 0.5) | agree] = np.array(high, np.uint16).astype(np.int16)
+    highs[random.random(size) < 0.5] = np.array(high, np.uint16).astype(np.int16)
     low = int(random.choice([0, (1 << below) - 1, random.integers(0, 1 << below)]))
     return (weights, delta, lows, highs), x, (low, high), (bottom, top)
 
@@ -170,18 +165,6 @@ def row_of(random, stored, shift, blocks, *, agree=False):
 def test_a_step(sign, stored, seed, shift, first, count, start):
     arrays, x, draws, limits = row_of(random_of(seed), stored, shift, 8)
     assert_same(*SIGNED, arrays, (start, first * CHUNK, count * CHUNK, x, *draws, limits[sign > 0], sign))
-
-
-@STORED
-@pytest.mark.parametrize("name", BOTH)
-@given(SEEDS, st.integers(1, 31), st.integers(0, 3), st.integers(0, 3), st.integers(0, 2), st.integers(0, 40))
-def test_steps_of_two_blocks(name, stored, seed, shift, zeros, ones, size, start):
-    call, plain, chunks = BOTH[name]
-    arrays, x, (low, high), limits = row_of(random_of(seed), stored, shift, 8, agree=name != "checked")
-    flip, ones_above = (1 << min(shift, 15)) - 1, (1 << max(shift - 15, 0)) - 1
-    high_up = high ^ ones_above if name == "checked" else high  # unchecked: the caller knows that every high part fits
-    numbers = (start, zeros * CHUNK, ones * CHUNK, size * chunks * CHUNK, x, low, high, low ^ flip, high_up, *limits)
-    assert_same(call, plain, arrays, numbers)
 
 
 @STORED

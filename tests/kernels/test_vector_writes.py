@@ -14,7 +14,6 @@ SEEDS = st.integers(0, 2**32 - 1)
 STORED = pytest.mark.parametrize("stored", [np.int8, np.int16])
 WRITE = (compiled(write.write_lanes), write._write)
 DECAY = (compiled(decay.decay_lanes), decay._decay)
-WIDE = (compiled(steps.step_signed_wide), steps._step_signed)
 SAME = (compiled(steps.add_same_steps), steps._add_steps)
 
 
@@ -50,21 +49,6 @@ def test_decay(stored, seed, shift, chunks, start):
     word = int(words_of(random, 1)[0])
     arrays = (codes(random, 140, low, high, stored), words_of(random, 112))
     assert_same(*DECAY, arrays, (start, 16 * chunks, word, shift, low, high))
-
-
-@STORED
-@pytest.mark.parametrize("sign", [1, -1])
-@given(SEEDS, st.integers(1, 15), st.integers(0, 2), st.integers(0, 2), st.integers(0, 40))
-def test_wide_steps(sign, stored, seed, shift, first, count, start):
-    random = np.random.default_rng(seed)
-    low, high = limits_of(random, stored)
-    largest = min((1 << shift) - (shift == 15), (1 << 15) - 1)
-    x = int(random.integers(1, min(largest, 255) + 1))
-    delta = codes(random, 256, -(largest // x), largest // x, np.int16)
-    lows, highs = codes(random, 256, 0, (1 << shift) - 1, np.int16), np.zeros(256, np.int16)
-    draw = int(random.integers(0, 1 << shift))
-    numbers = (start, 64 * first, 64 * count, x, draw, 0, high if sign > 0 else low, sign)
-    assert_same(*WIDE, (codes(random, 300, low, high, stored), delta, lows, highs), numbers)
 
 
 @STORED

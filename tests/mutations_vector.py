@@ -2,21 +2,40 @@
 
 VECTOR_TESTS = ("datapath/test_backends.py",)
 ROWS, BATCH, LEARN = "kernels/online_rows.py", "kernels/online_batch.py", "kernels/online_learn.py"
+ENTRIES = "kernels/vector/entries.py"
 BLOCK, STREAMS, DECAY = "kernels/online_block.py", "kernels/streams.py", "kernels/online_decay.py"
 
 # (name, edits); the text of an edit occurs exactly once in its file
 VECTOR = (
     (
         "vector: steps up are looked for in the block of steps down",
-        ((ROWS, "= last - zeros, low ^ flip, high ^ ones_above", "= zeros, low ^ flip, high ^ ones_above"),),
+        ((ENTRIES, "(1, positions - size - zeros, rest ^ flip)", "(1, zeros, rest ^ flip)"),),
+    ),
+    (
+        "vector: steps up are compared with the draw itself",
+        ((ENTRIES, "(1, positions - size - zeros, rest ^ flip)", "(1, positions - size - zeros, rest)"),),
     ),
     (
         "vector: products twice the draw's range are compared",
         ((ROWS, "if peak > (1 << shift) or", "if peak > (2 << shift) or"),),
     ),
     (
-        "vector: a half tile looks into the other half",
-        ((ROWS, "down = first <= zeros < last", "down = not first <= zeros < last"),),
+        "vector: the first block of a tile is left out",
+        ((ENTRIES, "if first <= block < last:", "if first < block < last:"),),
+    ),
+    (
+        "vector: nearest steps are rounded down",
+        (("kernels/vector/nearest.py", " + (1 << (FRACTION - 1))) >> FRACTION", ") >> FRACTION"),),
+    ),
+    (
+        "vector: the bias row is never active",
+        (
+            (
+                "datapath/vector_run.py",
+                "hits[fb.FORWARDS, 0, inputs] += stop - start",
+                "hits[fb.FORWARDS, 0, inputs] += 0",
+            ),
+        ),
     ),
     ("vector: words left over are lost", ((STREAMS, "words[i] = left[i]", "words[i] = 0"),)),
     (

@@ -20,6 +20,7 @@ from pathlib import Path
 from mutations_around import AROUND, AROUND_EQUAL
 from mutations_chain import CHAIN, EQUAL
 from mutations_estimate import ESTIMATE, ESTIMATE_TESTS
+from mutations_external import EXTERNAL, EXTERNAL_TESTS
 from mutations_vector import VECTOR, VECTOR_TESTS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +29,9 @@ PACKAGE = ROOT / "neuro_emu"
 # The tests whose reference is not the package itself, those that decide soonest first.
 CHIP = ("machine/test_schedule.py", "datapath/test_equal.py", "numerics/test_ops.py", "numerics/test_tables.py")
 HOST = ("numerics/test_formats.py", "numerics/test_words.py", "numerics/test_tables.py")
+IMAGES = ("numerics/test_pixels.py",)
+SPLITS = ("training/test_augmented.py",)
+PIXELS, AUGMENT = "numerics/pixels.py", "numerics/augment.py"
 KERNELS = ("datapath/test_kernels.py",)
 OPS, TABLES, TRACED = "numerics/ops.py", "numerics/tables.py", "datapath/traced.py"
 WRITES = "datapath/traced_writes.py"
@@ -190,6 +194,19 @@ MUTATIONS = (
     one("relu is open at 0", TABLES, "return Fraction(v > 0)", "return Fraction(v >= 0)"),
     one("tanh relu learns at 0", TABLES, 'if name == "tanh_relu" and v <= 0:', 'if name == "tanh_relu" and v < 0:'),
     one("too few digits", TABLES, "_DIGITS = 60", "_DIGITS = 3", HOST),
+    one("normalisation forgets the zero point", PIXELS, "(byte - mean) * multiplier", "byte * multiplier", IMAGES),
+    one("channels share the first mean", PIXELS, "if len(values) == 1 else", "if values else", IMAGES),
+    one("crops never reach the last place", AUGMENT, "words(axis), self.crop)", "words(axis), self.crop - 1)", IMAGES),
+    one(
+        "rows and columns move alike",
+        AUGMENT,
+        "_DOWN, _ACROSS, _MIRROR = range(3)",
+        "_DOWN = _ACROSS = 0\n_MIRROR = 2",
+        IMAGES,
+    ),
+    one("a mirrored crop moves the other way", AUGMENT, "-across[block], across", "across[block], across", IMAGES),
+    one("every epoch the same images", AUGMENT, "TAG_AUGMENT, epoch, samples", "TAG_AUGMENT, 0, samples", IMAGES),
+    one("moved images, others' labels", "training/engines.py", "_labels[order], places", "_labels, places", SPLITS),
     one("Kaiming with half the variance", "numerics/words.py", "isqrt(6 *", "isqrt(3 *"),
     one("shuffle never keeps an entry", "numerics/words.py", "* (top + np.uint64(1))) >>", "* top) >>"),
     one(
@@ -232,6 +249,7 @@ MUTATIONS = (
     *(Mutation(name, edits, EQUAL) for name, edits in CHAIN),
     *(Mutation(name, edits, AROUND_EQUAL) for name, edits in AROUND),
     *(Mutation(name, edits, ESTIMATE_TESTS) for name, edits in ESTIMATE),
+    *(Mutation(name, edits, EXTERNAL_TESTS) for name, edits in EXTERNAL),
     *(Mutation(name, edits, VECTOR_TESTS) for name, edits in VECTOR),
 )
 

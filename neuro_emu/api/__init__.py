@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from neuro_emu.datasets import Dataset
+    from neuro_emu.numerics.augment import Augmentation
     from neuro_emu.training.engines import Engine
     from neuro_emu.training.finished import Run
     from neuro_emu.training.loop import Progress, Split
@@ -55,36 +57,63 @@ def split_data(experiment: Experiment, data: Dataset) -> tuple[Split, Split | No
         DataError: if the samples cannot be averaged down to `dataset.side`.
 
     """
-    from neuro_emu.datasets.resize import resize
-    from neuro_emu.numerics.inputs import input_codes, real_codes
+    from neuro_emu.numerics.inputs import real_codes
     from neuro_emu.training.loop import Split
 
     settings, held_out = experiment.config.dataset, experiment.config.training.validation
-    output = experiment.chip.network.output.output
+    output, augment = experiment.chip.network.output.output, _augmentation(experiment, data)
 
     def part(
         images: NDArray[Any], labels: NDArray[np.uint8], targets: NDArray[np.float64] | None, n: int | None
     ) -> Split:
-        images = images[:n]
-        if settings.side is not None:
-            images = resize(images, data.image_shape, settings.side)
-        return Split(
-            input_codes(images, settings.input),
-            labels[:n],
-            None if targets is None else real_codes(targets[:n], output),
-        )
+        aims = None if targets is None else real_codes(targets[:n], output)
+        return Split(_input_codes(experiment, data, images[:n]), labels[:n], aims)
 
     training = part(data.train_images, data.train_labels, data.train_targets, settings.train)
     test = part(data.test_images, data.test_labels, data.test_targets, settings.test)
     if not held_out:
-        return training, None, test
+        return replace(training, augment=augment), None, test
     cut = len(training) - held_out
 
     def cut_out(rows: slice) -> Split:
         targets = None if training.targets is None else training.targets[rows].copy()
         return Split(training.codes[rows].copy(), training.labels[rows].copy(), targets)
 
-    return cut_out(slice(cut)), cut_out(slice(cut, None)), test
+    return replace(cut_out(slice(cut)), augment=augment), cut_out(slice(cut, None)), test
+
+
+def _input_codes(experiment: Experiment, data: Dataset, images: NDArray[Any]) -> NDArray[Any]:
+    """Return the input codes (n, inputs) of samples (n, features): averaged down, then normalised, if that is asked."""
+    from neuro_emu.datasets.resize import resize
+    from neuro_emu.numerics.inputs import input_codes
+    from neuro_emu.numerics.pixels import Normalisation
+
+    settings = experiment.config.dataset
+    if settings.side is not None:
+        rows, columns = data.image_shape
+        planes = resize(images.reshape(-1, rows * columns), data.image_shape, settings.side)
+        images = planes.reshape(len(images), -1)
+    if settings.normalise is None:
+        return input_codes(images, settings.input)
+    mean, multiplier = settings.normalise.mean, settings.normalise.multiplier
+    normalisation = Normalisation(
+        (mean,) if isinstance(mean, int) else mean,
+        (multiplier,) if isinstance(multiplier, int) else multiplier,
+        settings.normalise.shift,
+    )
+    return normalisation.codes(images, data.channels, settings.input)
+
+
+def _augmentation(experiment: Experiment, data: Dataset) -> Augmentation | None:
+    """Return what varies the training images; None: nothing."""
+    from neuro_emu.numerics.augment import Augmentation
+
+    settings = experiment.config.dataset
+    if settings.augment is None:
+        return None
+    rows, columns = data.image_shape if settings.side is None else (settings.side, settings.side)
+    seed = experiment.config.training.seed
+    return Augmentation((data.channels, rows, columns), settings.augment.crop, settings.augment.flip, seed)
 
 
 def run(

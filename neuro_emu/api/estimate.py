@@ -42,6 +42,7 @@ class Settings:
         tables: energies and areas of the user's own, by part.
         toggles: samples whose operands are looked at; 0: typical operands.
         learning: share of the samples that hidden layers learn from, where an error gate stops them.
+        external: KiB on the chip for parameters and kept activations, the rest outside; None: all on the chip.
 
     """
 
@@ -53,6 +54,7 @@ class Settings:
     tables: Tables | None = None
     toggles: int = 0
     learning: float = 1.0
+    external: float | None = None
 
 
 @dataclass
@@ -123,6 +125,11 @@ def estimate_of(
     without = cost_of(design_of(chip, None, inference, about, name), prices, clock, settings.tables, cost)
     record = record_of(cost, without)
     record["config_digest"] = experiment.digest
+    if settings.external is not None:
+        from neuro_emu.estimate.external.record import chip_record
+
+        energies = {which: one.energy * 1e-3 for which, one in cost.workloads.items()}
+        record["external"] = chip_record(chip, settings.external, technology, name, energies)
     return Estimate(cost, record, experiment)
 
 
@@ -175,7 +182,7 @@ def _expected(experiment: Experiment, settings: Settings) -> tuple[Counted, Coun
         given = ", ".join(f"{share:g}" for share in density) or "none"
         raise RunError(f"density {given}: {len(density)} shares, and the chip has {layers} layer{'s' * (layers != 1)}")
     if density is None:
-        whole_bytes = (data.input.bits, data.input.frac, data.side) == (8, 8, None)
+        whole_bytes = (data.input.bits, data.input.frac, data.side, data.normalise) == (8, 8, None, None)
         first = DENSITIES.get(data.name, 1.0) if whole_bytes else 1.0
         density = (first, 1.0)
     if any(not 0 <= share <= 1 for share in density):

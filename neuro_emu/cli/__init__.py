@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from neuro_emu import __version__
 from neuro_emu.cli.analyse import add_analyse, analyse
 from neuro_emu.cli.estimate import add_chips, add_estimate, add_technologies, chips, estimate, technologies
+from neuro_emu.cli.external import add_external, external
 from neuro_emu.cli.papers import add_papers, papers
 from neuro_emu.cli.rules import add_compare, add_rules, compare, rules
 from neuro_emu.cli.vectors import add_cosim, add_golden, cosim, golden
@@ -94,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     add_compare(verbs.add_parser("compare", help="train several rules on one chip", description=compare.__doc__))
     add_papers(verbs.add_parser("papers", help="run published experiments again", description=papers.__doc__))
     add_estimate(verbs.add_parser("estimate", help="energy and area of a chip", description=estimate.__doc__))
+    traffic = verbs.add_parser("external", help="external memory, rule by rule", description=external.__doc__)
+    add_external(traffic)
     add_chips(verbs.add_parser("chips", help="published chips against their estimates", description=chips.__doc__))
     table = verbs.add_parser("technologies", help="constants behind estimates", description=technologies.__doc__)
     add_technologies(table)

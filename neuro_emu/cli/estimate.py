@@ -43,6 +43,12 @@ def add_estimate(parser: argparse.ArgumentParser) -> None:
         "--toggles", type=int, default=0, metavar="N", help="look at the operands of N samples instead of typical ones"
     )
     parser.add_argument(
+        "--external",
+        type=float,
+        metavar="KIB",
+        help="add external memory: KIB on the chip hold parameters and kept activations, the rest lies outside",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write estimate.json, estimate.txt and estimate.svg there"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one setting")
@@ -103,6 +109,7 @@ def estimate(args: argparse.Namespace) -> int:
         tables,
         args.toggles,
         args.learning,
+        args.external,
     )
     made = api.estimate(args.config, args.set, settings)
     if made.experiment and not args.json:

@@ -4,11 +4,39 @@ from __future__ import annotations
 
 from neuro_emu.config import schema
 from neuro_emu.config.typed import Document
+from neuro_emu.datasets import Description
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.matrices import Kind
 
 _WIDEST_NORM = 1 << 20
 """Γ stays below, so that its square with 20 fractional bits stays below 2^60."""
+
+
+def check_inputs(config: schema.Config, described: Description, document: Document) -> None:
+    """Formats that the inputs do not fit, and what can be done to images alone."""
+    data, codes = config.dataset, config.dataset.input
+    if described.real:
+        for name in ("normalise", "augment"):
+            if getattr(data, name) is not None:
+                raise document.error(f"dataset.{name}", f"{described.name} has no images", "write null")
+        if not codes.signed:
+            raise document.error("dataset.input", f"{described.name} has negative numbers, {codes} none", "e.g. s8f4")
+    elif data.normalise is None and (codes.signed or codes.bits > 8):
+        hint = "use u8f8, or fewer bits: u4f4, u1f1" + ("; signed: with dataset.normalise" if codes.signed else "")
+        raise document.error("dataset.input", f"image bytes do not fit {codes}", hint)
+    if data.normalise is not None:
+        if not codes.signed:
+            raise document.error("dataset.input", f"normalised images have both signs, {codes} none", "e.g. s8f7")
+        for name in ("mean", "multiplier"):
+            given = getattr(data.normalise, name)
+            if not isinstance(given, int) and len(given) != described.channels:
+                text = f"{len(given)} values for images of {described.channels} channel{'s' * (described.channels > 1)}"
+                raise document.error(f"dataset.normalise.{name}", text, "write one for each, or one number for all")
+    if data.augment is not None:
+        side = min(data.side or 256, *described.image_shape)
+        if data.augment.crop >= side:
+            text = f"images of {side} pixels a side moved by up to {data.augment.crop}: nothing of them would stay"
+            raise document.error("dataset.augment.crop", text, f"at most {side - 1}; 4 is usual for 32 pixels")
 
 
 def check_task(config: schema.Config, chip: Chip, document: Document) -> None:

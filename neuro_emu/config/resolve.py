@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from math import prod
 
 from neuro_emu.config import schema
 from neuro_emu.config.checks import CHECKS
+from neuro_emu.config.checks_around import check_inputs
 from neuro_emu.config.schedules import pairs
 from neuro_emu.config.typed import Document
 from neuro_emu.datasets import Description, describe
@@ -121,12 +123,9 @@ def _options(config: schema.Config, rule: Rule, document: Document) -> tuple[tup
 
 def _layers(config: schema.Config, learning: Learning, document: Document) -> tuple[DenseLayer, ...]:
     described = _described(config)
-    inputs = _inputs(config, described, document)
+    check_inputs(config, described, document)
+    inputs = prod(_input_shape(config, described, document))
     codes = config.dataset.input
-    if not described.real and (codes.signed or codes.bits > 8):
-        raise document.error("dataset.input", f"image bytes do not fit {codes}", "use u8f8, or fewer bits: u4f4, u1f1")
-    if described.real and not codes.signed:
-        raise document.error("dataset.input", f"{described.name} has negative numbers, {codes} none", "e.g. s8f4")
     if not config.network.layers:
         raise document.error("network.layers", "a network needs at least an output layer")
     sizes = (inputs, *(dense.units for dense in config.network.layers))
@@ -172,15 +171,16 @@ def _described(config: schema.Config) -> Description:
     return next(d for d in describe() if d.name == config.dataset.name)
 
 
-def _inputs(config: schema.Config, described: Description, document: Document) -> int:
-    rows, columns = described.image_shape
+def _input_shape(config: schema.Config, described: Description, document: Document) -> tuple[int, int, int]:
+    """Channels, rows and columns of what is presented."""
+    channels, rows, columns = described.shape
     side = config.dataset.side
     if side is None:
-        return rows * columns
+        return described.shape
     if described.real or side > min(rows, columns):
         why = "has no images" if described.real else f"has images of {rows} × {columns} pixels"
         raise document.error("dataset.side", f"{described.name} {why}", "write null, or fewer pixels a side")
-    return side * side
+    return channels, side, side
 
 
 def _numerics(config: schema.Config) -> Numerics:

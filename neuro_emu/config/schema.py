@@ -88,17 +88,50 @@ Schedule = int | tuple[tuple[int, int], ...] | Cosine | Step
 """A learning rate as right shifts: one number, pairs [epoch, shift] valid from that epoch on, or a curve of shifts."""
 
 
+Channels = int | tuple[int, ...]
+"""A number for all channels of an image, or a list with one for each."""
+
+
+@dataclass(frozen=True)
+class Normalise:
+    """Image bytes become signed codes: (byte − mean) · multiplier · 2^-shift, to the nearest, ties up, clamped."""
+
+    mean: Channels = _setting("byte that becomes 0: one for all channels, or a list with one for each", min=0, max=255)
+    multiplier: Channels = _setting("one for all channels, or a list with one for each", 1, min=1, max=255)
+    shift: int = _setting("right shift after the multiplication", 0, min=0, max=31)
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Training images are varied anew in each epoch; test and validation images are not."""
+
+    crop: int = _setting("they are moved by up to so many pixels along each axis, 0 comes in", 0, min=0, max=255)
+    flip: bool = _setting("half of them are mirrored, left to right", False)
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Which samples are presented."""
 
-    name: Literal["mnist", "fashion_mnist", "synthetic", "cosines", "hypercube"] = _setting(
-        "data set by name: see `neuro-emu data list`"
-    )
+    name: Literal[
+        "mnist",
+        "fashion_mnist",
+        "cifar10",
+        "cifar100",
+        "cifar100_coarse",
+        "svhn",
+        "tiny_imagenet",
+        "synthetic",
+        "cosines",
+        "hypercube",
+    ] = _setting("data set by name: see `neuro-emu data list`")
     input: Format = _setting(
-        "format of an input code; image bytes are u8f8, fewer bits keep the top ones; real numbers need a signed one",
+        "format of an input code; image bytes are u8f8, fewer bits keep the top ones; real numbers and normalised"
+        " images need a signed one",
         Format(False, 8, 8),
     )
+    normalise: Normalise | None = _setting("images are centred; null: bytes are codes", None)
+    augment: Augment | None = _setting("random crops and mirror images while learning; null: as they are", None)
     side: int | None = _setting(
         "images are averaged down to this many pixels a side; null: as they are", None, min=1, max=256
     )

@@ -15,11 +15,11 @@ from neuro_emu.datasets.locate import (
     candidates,
     download_root,
     find,
+    in_cache,
     is_directory,
     not_found,
 )
 from neuro_emu.datasets.registry import REGISTRY, DatasetSpec, specification
-from neuro_emu.errors import DataError
 
 if TYPE_CHECKING:
     from neuro_emu.datasets.sources import Progress
@@ -30,13 +30,14 @@ class Description:
     """One line of the list of data sets; ``size`` is in bytes, uncompressed.
 
     ``origin`` and ``directory`` say where the files were found, None if they would have to be fetched;
-    finding is not verifying.
+    finding is not verifying. ``obtain`` says where the publisher offers a set that nothing here can fetch.
     """
 
     name: str
     summary: str
     licence: str
     image_shape: tuple[int, int]
+    channels: int
     classes: int
     train: int
     test: int
@@ -46,6 +47,12 @@ class Description:
     directory: Path | None
     real: bool
     regression: bool
+    obtain: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of an image."""
+        return self.channels, *self.image_shape
 
 
 def describe() -> list[Description]:
@@ -60,6 +67,7 @@ def _description(spec: DatasetSpec) -> Description:
         summary=spec.summary,
         licence=spec.licence,
         image_shape=spec.image_shape,
+        channels=spec.channels,
         classes=spec.classes,
         train=spec.train,
         test=spec.test,
@@ -69,6 +77,7 @@ def _description(spec: DatasetSpec) -> Description:
         directory=place.directory if place else None,
         real=spec.real,
         regression=spec.regression,
+        obtain=spec.obtain,
     )
 
 
@@ -108,28 +117,35 @@ def fetch(
 
     Files that are found and sound are left alone unless ``force`` is true. A download goes to
     ``<root>/<name>/``, the root being ``path``, else $NEURO_EMU_DATA, else the user's cache; it replaces
-    nothing outside that directory. ``progress`` is called with (bytes done, total bytes or None, what).
+    nothing outside that directory. What is corrupt in the cache is downloaded again, ``force`` or not, while
+    downloads are allowed: nobody but this program keeps files there. ``progress`` is called with (bytes done,
+    total bytes or None, what).
 
-    Raises :class:`DataError` if a found file is corrupt and ``force`` is false, if downloads are
+    Raises :class:`DataError` if a file found elsewhere is corrupt and ``force`` is false, if downloads are
     forbidden, if every source fails, or if the directory cannot be written.
     """
     spec = specification(name)
     if spec.generated:
         return Location(name, GENERATED, None)
-    place = None if force else find(spec, path)
-    if place is None:
-        from neuro_emu.datasets.download import download
+    from neuro_emu.datasets.download import download, offline
 
+    place = None if force and not spec.obtain else find(spec, path)
+    bad = _first_bad(spec, place) if place else None
+    if place is None or (bad and not spec.obtain and not offline() and in_cache(place)):
+        if spec.obtain:
+            raise not_found(spec, path)
         download(spec, download_root(path), progress)
         place = where(name, path)
-    for result in _checks(spec, place):
-        if result.status != "ok":
-            raise _as_error(name, result, repair_command(name, path))
+        bad = _first_bad(spec, place)
+    if bad:
+        raise corrupt(name, bad.path or Path(bad.file), bad.reason, repair_command(name, path))
     return place
 
 
 def repair_command(name: str, path: str | os.PathLike[str] | None = None) -> str:
-    """Return the command that replaces a corrupt copy of ``name``."""
+    """Return the command that replaces a corrupt copy of ``name``; '' for a set that nothing here can fetch."""
+    if specification(name).obtain:
+        return ""
     place = f" --path {shlex.quote(os.fspath(path))}" if path is not None else ""
     return f"neuro-emu data fetch {name}{place} --force"
 
@@ -138,5 +154,5 @@ def _checks(spec: DatasetSpec, place: Location | None) -> list[FileCheck]:
     return [check(file, place.files.get(file.name) if place else None) for file in spec.files]
 
 
-def _as_error(name: str, result: FileCheck, repair: str) -> DataError:
-    return corrupt(name, result.path or Path(result.file), result.reason, repair)
+def _first_bad(spec: DatasetSpec, place: Location) -> FileCheck | None:
+    return next((result for result in _checks(spec, place) if result.status != "ok"), None)

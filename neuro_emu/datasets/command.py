@@ -70,16 +70,18 @@ def _list(args: argparse.Namespace) -> int:
         _print_json([asdict(each) for each in descriptions])
         return 0
     for each in descriptions:
-        place = each.directory or each.origin or "not here; 'neuro-emu data fetch' gets it"
-        print(f"{each.name:<14} {each.summary}")
-        print(f"{'':<14} {_extent(each)}, licence: {each.licence}")
-        print(f"{'':<14} {place}")
+        absent = f"not here; get {each.obtain}" if each.obtain else "not here; 'neuro-emu data fetch' gets it"
+        place = each.directory or each.origin or absent
+        print(f"{each.name:<16} {each.summary}")
+        print(f"{'':<16} {_extent(each)}, licence: {each.licence}")
+        print(f"{'':<16} {place}")
     return 0
 
 
 def _extent(each: catalogue.Description) -> str:
     rows, columns = each.image_shape
-    shape = f"samples, {rows * columns} real numbers" if each.real else f"images, {rows}x{columns}"
+    colour = f", {each.channels} channels" if each.channels > 1 else ""
+    shape = f"samples, {rows * columns} real numbers" if each.real else f"images, {rows}x{columns}{colour}"
     size = f", {each.size / 1e6:.1f} MB" if each.size else ""
     classes = f"{each.classes} {'functions' if each.regression else 'classes'}"
     return f"{each.train:,} + {each.test:,} {shape}, {classes}{size}"
@@ -89,6 +91,8 @@ def _fetch(args: argparse.Namespace) -> int:
     line = ProgressLine() if sys.stderr.isatty() else None
     found, errors = [], []
     for name in _names(args):
+        if not args.name and REGISTRY[name].obtain:
+            continue  # nothing here can fetch it: an error only for who asks for it
         try:
             found.append(catalogue.fetch(name, args.path, force=args.force, progress=line))
         except DataError as error:  # the other sets still get their turn
@@ -131,7 +135,8 @@ def _verify(args: argparse.Namespace) -> int:
         for name, checks in results.items():
             _print_checks(name, checks)
         for name in failed:
-            print(f"repair: {catalogue.repair_command(name, args.path)}", file=sys.stderr)
+            repair = catalogue.repair_command(name, args.path) or f"get {REGISTRY[name].obtain}"
+            print(f"repair: {repair}", file=sys.stderr)
     return 1 if failed else 0
 
 

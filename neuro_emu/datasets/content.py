@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from neuro_emu.datasets.registry import FileSpec, owner_of
+from neuro_emu.datasets.registry import REGISTRY, FileSpec, owner_of
 from neuro_emu.errors import DataError
 
 
@@ -52,7 +52,10 @@ def read(spec: FileSpec, path: Path) -> bytes:
 def defect(spec: FileSpec, content: bytes) -> str:
     """Return what is wrong with the uncompressed ``content``, or '' if it is the file the registry knows."""
     if len(content) > spec.size:
-        return f"holds more than the expected {spec.size:,} bytes (expected SHA-256 {spec.sha256})"
+        wanted = f"expected {spec.size:,} bytes (expected SHA-256 {spec.sha256})"
+        return f"holds more than the {wanted if spec.sha256 else f'{spec.size:,} bytes that it can have'}"
+    if not spec.sha256:
+        return ""
     got = hashlib.sha256(content).hexdigest()
     if got == spec.sha256:
         return ""
@@ -90,8 +93,6 @@ def read_verified(name: str, spec: FileSpec, path: Path, repair: str) -> bytes:
 
 
 def corrupt(name: str, path: Path, reason: str, repair: str) -> DataError:
-    """Return the error for a file that is not what the registry says."""
-    return DataError(
-        f"data set '{name}': {path} is corrupt: {reason}.\n"
-        f"What to do: run '{repair}' to download it again, or delete the file."
-    )
+    """Return the error for a file that is not what the registry says; *repair* is '' where nothing is downloaded."""
+    remedy = f"run '{repair}' to download it again, or delete the file" if repair else f"get {REGISTRY[name].obtain}"
+    return DataError(f"data set '{name}': {path} is corrupt: {reason}.\nWhat to do: {remedy}.")

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neuro_emu.datasets.catalogue import fetch, repair_command
-from neuro_emu.datasets.content import read_verified
-from neuro_emu.datasets.locate import Location, find, not_found
+from neuro_emu.datasets.locate import Location, find, in_cache, not_found
 from neuro_emu.datasets.registry import DatasetSpec, specification
 from neuro_emu.errors import DataError
 
@@ -29,8 +28,9 @@ class Dataset:
     """A data set in memory: unsigned bytes exactly as in the files, nothing scaled or shuffled.
 
     Images are (n, features) uint8 codes 0..255, labels (n,) uint8 below ``classes``; all C-contiguous and
-    writable (a read-only array is another type to a compiled kernel). ``image_shape`` is (rows, columns)
-    with rows*columns = features. The images of a set of real numbers are float64, multiples of 2^-20.
+    writable (a read-only array is another type to a compiled kernel). ``image_shape`` is (rows, columns);
+    an image of several ``channels`` is one plane of rows after the other, so channels*rows*columns = features.
+    The images of a set of real numbers are float64, multiples of 2^-20.
     Regression has float64 targets (n, classes), ``classes`` being the functions to approximate, and labels
     that are all 0; other sets have no targets.
 
@@ -48,6 +48,12 @@ class Dataset:
     digest: str
     train_targets: Reals | None = None
     test_targets: Reals | None = None
+    channels: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of an image: (1, 28, 28) of MNIST, (3, 32, 32) of CIFAR-10."""
+        return self.channels, *self.image_shape
 
 
 def load(
@@ -65,6 +71,8 @@ def load(
     ``path``; ``options`` are its own: train and test, the first samples that are wanted of each split, and
     for 'synthetic' also side, classes and seed.
 
+    A corrupt file in the cache is downloaded again where that is allowed; anywhere else it is an error.
+
     Raises :class:`DataError` for an unknown name or option, a set that is nowhere, a corrupt file, or a
     download that fails; a ``path`` without the data is an error, never a reason to look elsewhere.
     """
@@ -78,10 +86,11 @@ def load(
         )
     place = find(spec, path)
     if place is None:
-        if path is not None or not download:
+        if path is not None or not download or spec.obtain:
             raise not_found(spec, path)
         place = fetch(name, progress=progress)
-    return _from_files(spec, place, repair_command(name, path))
+    ours = download and not spec.obtain and in_cache(place)
+    return _from_files(spec, place, ours, repair_command(name, path), progress)
 
 
 def _synthetic(spec: DatasetSpec, values: dict[str, int]) -> Dataset:
@@ -132,33 +141,17 @@ def _limits(spec: DatasetSpec, values: dict[str, int]) -> tuple[int, int]:
     return values.get("train", spec.train), values.get("test", spec.test)
 
 
-def _from_files(spec: DatasetSpec, place: Location, repair: str) -> Dataset:
-    from neuro_emu.datasets import idx
+def _from_files(spec: DatasetSpec, place: Location, ours: bool, repair: str, progress: Progress | None) -> Dataset:
+    """Read files; if they are *ours*, put there by a download, corrupt ones are downloaded again."""
+    from neuro_emu.datasets.readers import read
 
-    arrays = []
-    for file, dimensions in zip(spec.files, (3, 1, 3, 1), strict=True):
-        path = place.files[file.name]
-        array = idx.parse(read_verified(spec.name, file, path, repair), dimensions, str(path))
-        arrays.append(array)
-    train_images, train_labels, test_images, test_labels = arrays
-    for images, labels in ((train_images, train_labels), (test_images, test_labels)):
-        _require_consistent(spec, images, labels)
-    flat = (
-        train_images.reshape(len(train_images), -1),
-        train_labels,
-        test_images.reshape(len(test_images), -1),
-        test_labels,
-    )
-    return _assemble(spec.name, flat, spec.classes, spec.image_shape)
-
-
-def _require_consistent(spec: DatasetSpec, images: Bytes, labels: Bytes) -> None:
-    """Check what no hash says: that the registry's description fits the files it names."""
-    if images.shape[1:] != spec.image_shape or len(images) != len(labels) or labels.max() >= spec.classes:
-        raise DataError(
-            f"data set '{spec.name}': images {images.shape}, labels {labels.shape} up to {labels.max()} do "
-            f"not fit {spec.image_shape} pixels and {spec.classes} classes. Correct its registry entry."
-        )
+    try:
+        arrays = read(spec, place, repair, progress)
+    except DataError:
+        if not ours:
+            raise
+        arrays = read(spec, fetch(spec.name, progress=progress), repair, progress)
+    return _assemble(spec.name, arrays, spec.classes, spec.image_shape, channels=spec.channels)
 
 
 def _assemble(
@@ -167,8 +160,10 @@ def _assemble(
     classes: int,
     image_shape: tuple[int, int],
     targets: tuple[Reals, Reals] | None = None,
+    channels: int = 1,
 ) -> Dataset:
     digest = hashlib.sha256()
     for array in (*arrays, *(targets or ())):
         digest.update(array.data)
-    return Dataset(name, *arrays, classes, image_shape, digest.hexdigest()[:16], *(targets or ()))
+    aims = targets or (None, None)
+    return Dataset(name, *arrays, classes, image_shape, digest.hexdigest()[:16], aims[0], aims[1], channels)

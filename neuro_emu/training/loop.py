@@ -13,9 +13,10 @@ from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.counts import Counts
 from neuro_emu.machine.initialise import initial_state
 from neuro_emu.network.state import ChipState, Tally
+from neuro_emu.numerics.augment import Augmentation
 from neuro_emu.numerics.words import sample_order
 from neuro_emu.training.alignment import feedback_angles
-from neuro_emu.training.engines import ENGINES, Codes, Engine, FastEngine, Labels
+from neuro_emu.training.engines import ENGINES, Codes, Engine, FastEngine, Int64, Labels, presented
 from neuro_emu.training.means import Means
 
 _BLOCK = {"fast": 2000, "traced": 1, "float": 100}
@@ -30,15 +31,21 @@ class Split:
         codes: (samples, inputs).
         labels: (samples,); all 0 in regression.
         targets: (samples, outputs) codes in the format of the chip's outputs; None unless it is regression.
+        augment: how the samples are varied while the chip learns from them; None: they are not.
 
     """
 
     codes: Codes
     labels: Labels
     targets: NDArray[np.int32] | None = None
+    augment: Augmentation | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def presented(self, epoch: int, samples: Int64) -> NDArray[Any]:
+        """Return the codes (n, inputs) that an epoch presents for *samples* (n,); a new array."""
+        return presented(self.codes, self.augment, epoch, samples)
 
 
 @dataclass(frozen=True)
@@ -155,14 +162,8 @@ def train(
         OverflowDetected: if ``strict`` is on and a tensor overflows.
 
     """
-    if datapath not in ENGINES:
-        raise ValueError(f"unknown datapath {datapath!r}: one of {', '.join(ENGINES)}")
-    if means:
-        means.check(datapath)
     training, validation, test = data
-    start = initial_state(chip) if state is None else state
-    options = asdict(means) if means and datapath == "fast" else {}
-    engine: Engine = ENGINES[datapath](chip, start, training.codes, training.labels, training.targets, **options)
+    engine = engine_of(chip, initial_state(chip) if state is None else state, training, datapath, means)
     started()
     observe(0, engine)
     results: list[EpochResult] = []
@@ -198,6 +199,18 @@ def train(
         feedback_angles=feedback_angles(chip, *engine.matrices()),
         kernels=engine.runs if isinstance(engine, FastEngine) else "",
     )
+
+
+def engine_of(chip: Chip, state: ChipState, split: Split, datapath: str = "fast", means: Means | None = None) -> Engine:
+    """Return an engine that trains on a split, augmented if the split is."""
+    if datapath not in ENGINES:
+        raise ValueError(f"unknown datapath {datapath!r}: one of {', '.join(ENGINES)}")
+    if means:
+        means.check(datapath)
+    options: dict[str, Any] = asdict(means) if means and datapath == "fast" else {}
+    if split.augment:
+        options["augment"] = split.augment
+    return ENGINES[datapath](chip, state, split.codes, split.labels, split.targets, **options)
 
 
 def mean_squared_error(chip: Chip, engine: Engine, split: Split) -> float:

@@ -16,7 +16,10 @@ from neuro_emu.cli import main
 from neuro_emu.config.experiment import load, load_text
 from neuro_emu.errors import MismatchError, NeuroEmuError, OverflowDetected
 
-VERBS = ["run", "check", "eval", "golden", "cosim", "data", "rules", "compare", "papers", "analyse", "schema", "warmup"]
+VERBS = [
+    *("run", "check", "eval", "golden", "cosim", "data", "rules", "compare", "papers", "external", "analyse"),
+    *("schema", "warmup"),
+]
 LIGHT = "import sys; from neuro_emu.cli import main; code = main({words!r}); print('numba' in sys.modules, code)"
 
 

@@ -105,6 +105,10 @@ def test_refusals_in_full(edits, text):
     assert refusal(edits) == dedent(text)
 
 
+def images(text):
+    return {DATA: f"name: synthetic, {text}"}
+
+
 MOMENTUM = "rule: dfa, optimiser: momentum"
 NESTEROV = "rule: dfa, optimiser: nesterov"
 WIDE = "weight: s32f20, lr_shift: 12"
@@ -180,6 +184,22 @@ PLACES = [
     ({**REGRESSION, DATA: "name: cosines, input: s8f4, side: 4"}, "2:45: cosines has no images"),
     ({DATA: "name: hypercube, input: u4f4"}, "2:35: hypercube has negative numbers, u4f4 none"),
     ({DATA: "name: hypercube"}, "2:10: hypercube has negative numbers, u8f8 none (dataset.input has its default)"),
+    # check_inputs
+    (images("normalise: {mean: 3}"), "2:10: normalised images have both signs, u8f8 none (dataset.input has its"),
+    (images("input: u8f8, normalise: {mean: 3}"), "2:35: normalised images have both signs, u8f8 none"),
+    (images("input: s8f7, normalise: {mean: [1, 2, 3]}"), "2:59: 3 values for images of 1 channel"),
+    (images("input: s8f7, normalise: {mean: []}"), "2:59: 0 values for images of 1 channel"),
+    (images("input: s8f7, normalise: {mean: 256}"), "2:59: 256 is out of range: 0 to 255 is allowed"),
+    (images("input: s8f7, normalise: {mean: 3, multiplier: [1, 1]}"), "2:74: 2 values for images of 1 channel"),
+    (images("input: s8f7, normalise: {mean: 3, multiplier: 0}"), "2:74: 0 is out of range: 1 to 255 is allowed"),
+    (images("augment: {crop: 8}"), "2:44: images of 8 pixels a side moved by up to 8: nothing of them would stay"),
+    (images("side: 4, augment: {crop: 4}"), "2:53: images of 4 pixels a side moved by up to 4"),
+    ({DATA: "name: cosines, input: s8f4, augment: {crop: 1}"}, "2:48: cosines has no images"),
+    ({DATA: "name: hypercube, input: s8f4, normalise: {mean: 1}"}, "2:52: hypercube has no images"),
+    ({DATA: "name: cifar10, input: s8f7, normalise: {mean: [1, 2]}"}, "2:57: 2 values for images of 3 channels"),
+    ({DATA: "name: cifar100"}, "6:22: the output layer has 10 neurons, cifar100 has 100 classes"),
+    ({DATA: "name: cifar10, side: 33"}, "2:32: cifar10 has images of 32 × 32 pixels"),
+    ({DATA: "name: svhn, train: 73258"}, "2:30: svhn has 73257 samples, not 73258"),
     ({**REGRESSION, "units: 10": "units: 11"}, "6:22: the output layer has 11 neurons, cosines has 10 functions"),
     ({**REGRESSION, "units: 10": "units: 9"}, "6:22: the output layer has 9 neurons, cosines has 10 functions"),
 ]
@@ -216,12 +236,35 @@ FINE = [
     },
     {"name: synthetic": "name: synthetic, side: 8"},
     {DATA: "name: hypercube, input: s4f2"},
+    images("input: s8f7, normalise: {mean: 255, multiplier: 255, shift: 31}, augment: {crop: 7, flip: true}"),
+    images("input: s12f4, normalise: {mean: [0], multiplier: [1]}"),
+    images("side: 4, augment: {crop: 3}"),
+    {DATA: "name: cifar10, input: s8f7, normalise: {mean: [125, 123, 114], multiplier: 130, shift: 8}"},
 ]
 
 
 @pytest.mark.parametrize("edits", FINE, ids=str)
 def test_what_lies_just_inside(edits):
     assert load_text(edited(edits), "c.yaml").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "inputs"),
+    [("mnist", "null", 784), ("cifar10", "null", 3072), ("cifar10", "16", 768), ("synthetic", "4", 16)],
+)
+def test_a_colour_image_has_an_input_for_each_pixel_of_each_channel(name, side, inputs):
+    experiment = load_text(edited({DATA: f"name: {name}, side: {side}"}), "c.yaml")
+    assert experiment.chip.network.inputs == inputs
+
+
+def test_a_hundred_and_two_hundred_classes():
+    for name, classes, inputs in (
+        ("cifar100", 100, 3072),
+        ("cifar100_coarse", 20, 3072),
+        ("tiny_imagenet", 200, 12288),
+    ):
+        chip = load_text(edited({DATA: f"name: {name}", "units: 10": f"units: {classes}"}), "c.yaml").chip
+        assert (chip.network.inputs, chip.network.classes) == (inputs, classes)
 
 
 def warned(edits):

@@ -28,6 +28,7 @@ CHANGES = {
     "dataset.train": "201",
     "dataset.test": "51",
     "dataset.side": "4",
+    "dataset.augment": "{crop: 1}",
     **{f"network.layers.0.dense.{key}": value for key, value in LAYER.items()},
     "network.layers.0.dense.units": "21",
     **{f"network.layers.1.dense.{key}": LAYER[key] for key in ("weight", "output", "table_frac", "delta", "lr_shift")},
@@ -77,6 +78,7 @@ CHANGES = {
 }
 UNCHANGEABLE = {
     "dataset.path",  # does not count
+    "dataset.normalise",  # needs a signed input; tested below
     *(f"estimate.{name}" for name in ("technology", "voltage", "constants", "density")),  # nor do these
     "network.layers.1.dense.units",  # must be the number of classes
     "network.layers.1.dense.activation",  # must be sigmoid
@@ -120,6 +122,13 @@ def test_the_changes_have_digests_of_their_own(base_file):
 def test_the_dead_zone_changes_the_digest(base_file):
     digests = {load(base_file, ["training.rule=sdfa", f"training.sign_dead_zone={n}"]).digest for n in range(3)}
     assert len(digests) == 3
+
+
+def test_normalisation_changes_the_digest(base_file):
+    settings = ("{mean: 1}", "{mean: 2}", "{mean: 1, multiplier: 2}", "{mean: 1, shift: 1}")
+    signed = "dataset.input=s8f7"
+    digests = {load(base_file, [signed, f"dataset.normalise={text}"]).digest for text in settings}
+    assert len(digests) == 4
 
 
 def test_the_data_path_does_not(base_file):

@@ -207,7 +207,7 @@ REFUSED = [
         c.yaml:2:35: image bytes do not fit s8f7
             2 | dataset: {name: synthetic, input: s8f7, test: 50}
               |                                   ^^^^
-              = help: use u8f8, or fewer bits: u4f4, u1f1
+              = help: use u8f8, or fewer bits: u4f4, u1f1; signed: with dataset.normalise
         """,
     ),
     (

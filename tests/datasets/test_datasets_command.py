@@ -39,6 +39,21 @@ def test_list_as_json(tiny, home, run):
     assert (entry["name"], entry["directory"], entry["image_shape"]) == ("mnist", str(home / "mnist"), [4, 3])
 
 
+def test_sets_that_nothing_can_fetch(tiny, home, run, monkeypatch):
+    out = run("list")[1]
+    assert "50,000 + 10,000 images, 32x32, 3 channels, 100 classes, 184.4 MB" in out
+    assert "not here; get cifar-100-binary.tar.gz of" in out
+    code, out, err = run("fetch", "svhn")
+    assert (code, out) == (2, "")
+    assert "What to do: get train_32x32.mat and test_32x32.mat of http" in err
+    (home / "svhn").mkdir(parents=True)
+    for name in ("train_32x32.mat", "test_32x32.mat"):
+        (home / "svhn" / name).write_bytes(b"damaged")
+    code, out, err = run("verify", "svhn")
+    assert (code, out.count("corrupt")) == (1, 2)
+    assert err == "repair: get train_32x32.mat and test_32x32.mat of http://ufldl.stanford.edu/housenumbers\n"
+
+
 def test_where(tiny, home, run, tmp_path):
     tiny.put(home / "mnist")
     assert run("where", "mnist") == (0, f"{home / 'mnist'}\n", "")
@@ -104,6 +119,8 @@ def test_fetch_everything_goes_on_after_a_failure(tiny, run, monkeypatch):
     assert code == 2
     assert "synthetic: generated in memory" in out
     assert "error: data set 'mnist'" in err
+    assert "error: data set 'cifar10'" in err
+    assert "svhn" not in err  # asked for everything, what nothing can fetch is no error
 
 
 @pytest.mark.parametrize("verb", ["fetch", "where", "verify"])

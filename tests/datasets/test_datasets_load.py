@@ -131,7 +131,12 @@ def test_real_entries_are_consistent():
         ]
         assert all(len(file.sha256) == 64 for file in spec.files)
         assert spec.sources
-    assert datasets.NAMES == ("mnist", "fashion_mnist", "synthetic", "cosines", "hypercube")
+    colour = ("cifar10", "cifar100", "cifar100_coarse", "svhn", "tiny_imagenet")
+    assert ("mnist", "fashion_mnist", *colour, "synthetic", "cosines", "hypercube") == datasets.NAMES
+    for name in datasets.NAMES:
+        spec = registry.specification(name)
+        assert bool(spec.sources) + bool(spec.obtain) + spec.generated == 1
+        assert spec.shape == (3 if name in colour else 1, *spec.image_shape)
 
 
 def test_asking_what_there_is_costs_no_numpy():

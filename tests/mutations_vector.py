@@ -47,6 +47,10 @@ VECTOR = (
         ((BLOCK, "STALLS] += stalls_of_flags(flagged", "STALLS] += 0 * stalls_of_flags(flagged"),),
     ),
     (
+        "vector: port conflicts forget the bank of the last row",
+        (("kernels/conflicts.py", ">> (bank & 63)) & (2 * FLAGS - 1)", ">> (bank & 63)) & 0"),),
+    ),
+    (
         "vector: every tile counts its rows",
         ((BLOCK, "book_rows(k, n if leads else 0, result, fabric)", "book_rows(k, n, result, fabric)"),),
     ),

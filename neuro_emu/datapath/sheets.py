@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from neuro_emu.datapath.conflicts import conflict_lists
 from neuro_emu.datapath.layout import aligned_zeros, masked, split_draw
 from neuro_emu.datapath.online import OnlineChip
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
 from neuro_emu.kernels.vector.entries import COLUMNS, COMPARED_BITS
 from neuro_emu.kernels.vector.words import BATCH, STRETCHES, leap_tables
+from neuro_emu.machine.design import WRITE_DELAY, ZeroInput
 from neuro_emu.network.state import ChipState
 from neuro_emu.numerics.modes import WordSource
 from neuro_emu.numerics.ops import draw
@@ -62,6 +64,7 @@ def sheet_of(online: OnlineChip, state: ChipState, arena: int, geometry: fb.Geom
         words=np.zeros((len(matrices), most + 2 * BATCH), dtype=np.uint32),
         starts=np.zeros((len(matrices), STRETCHES), dtype=np.uint32),
         cursor=np.zeros((len(matrices), 2), dtype=np.int64),
+        conflicts=conflict_lists(chip.design.weight_banks, WRITE_DELAY, chip.design.zero_input is ZeroInput.GATE),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from neuro_emu.jit import kernel, routine
 from neuro_emu.kernels import fabric as fb
 from neuro_emu.kernels import sheet as sh
+from neuro_emu.kernels.conflicts import listed_stalls
 from neuro_emu.kernels.schedule import clear_ports, stalls_of_run
 from neuro_emu.kernels.vector.codes import GROUP as NEURONS
 from neuro_emu.kernels.vector.codes import outputs1, outputs2, outputs3, outputs4, outputs5, prefetch
@@ -239,8 +240,16 @@ def scan_rows(fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Desk, words: int) -> 
 
 
 @routine
-def stalls_of_flags(count: int, constants: fb.Int64, flags: fb.Int16, ports: fb.Int64) -> int:
-    """Stalls of an update over the rows that are flagged, *count* rows, a multiple of 16."""
+def stalls_of_flags(count: int, lists: fb.Int64, constants: fb.Int64, flags: fb.Int16, ports: fb.Int64) -> int:
+    """Stalls of an update over the rows that are flagged, *count* rows, a multiple of 16; *lists* may be empty."""
+    if lists.shape[1]:
+        return int(listed_stalls(count, flags, lists))
+    return int(stalls_of_runs(count, constants, flags, ports))
+
+
+@routine
+def stalls_of_runs(count: int, constants: fb.Int64, flags: fb.Int16, ports: fb.Int64) -> int:
+    """Stalls of an update over the rows that are flagged, run by run."""
     clear_ports(constants, ports)
     now = 0
     stalls = 0

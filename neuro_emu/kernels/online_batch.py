@@ -37,14 +37,14 @@ def keep_sample(
             delta[p] = desk.delta[k, p]
         totals[k, fb.LEARNED] += 1
         totals[k, fb.STALLS] += samples.events.stalls[sample] if k == 0 else stalls_of_rows(k, fabric, desk)
-    length = layers[last, fb.UNIT_STEP]
+    length, banks = layers[last, fb.UNIT_STEP], fabric.scratch.banks
     codes = batch.codes[t]
     for i in range(length):
         codes[i] = desk.codes[last, i]
     for c in range(layers[last, fb.UNITS]):
         batch.delta[last, t, c] = desk.delta[last, c]
     totals[last, fb.LEARNED] += 1
-    totals[last, fb.STALLS] += stalls_of_flags(length, fabric.constants, desk.flags, fabric.scratch.banks)
+    totals[last, fb.STALLS] += stalls_of_flags(length, sheet.conflicts, fabric.constants, desk.flags, banks)
 
 
 @routine

@@ -78,8 +78,8 @@ def _update_output(active: int, fabric: fb.Fabric, sheet: sh.Sheet, desk: sh.Des
     layers, last, totals = fabric.layers, fabric.constants[fb.LAYERS] - 1, fabric.activity.totals
     book_rows(last, active, update_columns(last, fabric, sheet, desk), fabric)
     totals[last, fb.LEARNED] += 1
-    flagged = layers[last, fb.UNIT_STEP]
-    totals[last, fb.STALLS] += stalls_of_flags(flagged, fabric.constants, desk.flags, fabric.scratch.banks)
+    flagged, banks = layers[last, fb.UNIT_STEP], fabric.scratch.banks
+    totals[last, fb.STALLS] += stalls_of_flags(flagged, sheet.conflicts, fabric.constants, desk.flags, banks)
     twin = layers[last, fb.TWIN]
     if twin >= 0:
         rows = layers[twin, fb.ROWS]

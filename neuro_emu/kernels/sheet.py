@@ -62,6 +62,7 @@ class Sheet(NamedTuple):
     words: Words  # (matrices, capacity): the next words of each matrix
     starts: Words  # (matrices, 16): registers of the next batch
     cursor: Int64  # (matrices, 2): NEXT, FILLED
+    conflicts: Int64  # (3, …): port conflicts by the flags of rows, see kernels/conflicts.py; may be empty
 
 
 class Desk(NamedTuple):

@@ -63,7 +63,10 @@ def is_float(node):
     return isinstance(name, str) and name.startswith(("float", "double", "single", "half", "DoubleType", "FloatType"))
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith(("kernels/", "rules/")) or n == "numerics/ops.py"])
+@pytest.mark.parametrize(
+    "name",
+    [n for n in NAMES if n.startswith(("kernels/", "rules/")) or n in {"numerics/ops.py", "numerics/batch_ops.py"}],
+)
 def test_kernels_rules_and_operations_have_no_floats(name):
     assert not lines_where(TREES[name], is_float)
 

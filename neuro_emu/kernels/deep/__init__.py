@@ -1,0 +1,1 @@
+"""Compiled loops of networks that learn a mini-batch at a time."""

@@ -1,0 +1,1 @@
+"""Graphs of layers: shapes, windows, nodes, and the state that convolutional networks keep."""

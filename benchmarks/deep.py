@@ -4,6 +4,10 @@
 
 The network is that of Frenkel, Lefebvre and Bol (2021): 32c5p2-2p-1000-10 with fixed random kernels, dense layers of
 8-bit weights and 12-bit output weights, in integers throughout. Prints one line an epoch; accuracies in percent.
+
+Found with seed 1 on all of MNIST, accuracy on the test images after the last epoch (settings not chosen on held-out
+images): centred 97.80 (best epoch 97.84), centred_1000 98.14 (98.28), random 97.86, trained 97.82, open, which is the
+rule without an error gate, 96.82 (96.85).
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ class Setting:
         halvings: epochs from which all shifts are one larger.
         gate: θ of the error gate; None: no gate.
         batch: samples summed before a write.
+        epochs: that the halvings are made for.
 
     """
 
@@ -43,17 +48,18 @@ class Setting:
     weight: str = "s8f9"
     kernels: str = "centred"
     trained: bool = False
-    shifts: tuple[int, int, int] = (17, 12, 8)
+    shifts: tuple[int, int, int] = (21, 12, 8)
     halvings: tuple[int, ...] = (6, 8, 9)
     gate: int | None = 16
     batch: int = 100
+    epochs: int = 10
 
 
 SETTINGS = {
     "centred": Setting(),
-    "random": Setting(weight="s8f10", kernels="random", shifts=(17, 13, 8)),
-    "centred_1000": Setting(hidden=1000),
-    "open": Setting(gate=None, shifts=(17, 14, 8)),
+    "random": Setting(weight="s8f10", kernels="random", shifts=(21, 13, 8)),
+    "centred_1000": Setting(hidden=1000, halvings=(10, 13, 16, 18), epochs=20),
+    "open": Setting(gate=None, shifts=(21, 14, 8)),
     "trained": Setting(trained=True),
 }
 
@@ -139,7 +145,7 @@ def main() -> int:
     """Run one setting."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("setting", nargs="?", choices=SETTINGS, default="centred")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, help="instead of those of the setting")
     parser.add_argument("--train", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="fields of the setting, as JSON")
@@ -151,7 +157,7 @@ def main() -> int:
     frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
     setting = replace(SETTINGS[given.setting], **frozen)
     print(setting, flush=True)
-    result = train(setting, given.epochs, given.train, given.seed)
+    result = train(setting, given.epochs or setting.epochs, given.train, given.seed)
     if given.out:
         given.out.write_text(json.dumps({"setting": vars(setting), **result}, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -75,7 +75,7 @@ class NaiveNet:
         hot = np.zeros(outputs.shape, dtype=object)
         hot[np.arange(n), labels] = min(1 << last.output.frac, last.output.high)
         error = hot - outputs
-        kept = [s for s in range(n) if self.theta is None or error[s, labels[s]] > self.theta]
+        kept = np.array([s for s in range(n) if self.theta is None or error[s, labels[s]] > self.theta], dtype=int)
         deltas = {len(self.layers) - 1: error.reshape(n, 1, 1, -1)}  # u8f8 outputs, s9f8 errors: exact
         signal = deltas[len(self.layers) - 1][kept]
         for k in reversed(range(len(self.layers) - 1)):

@@ -25,7 +25,9 @@ def test_rules_and_batches(rule, batch):
         {"momentum": Momentum(3, fmt("s24f12"))},
         {"momentum": Momentum(2, fmt("s16f10"), nesterov=True)},
         {"error_gate": 40},
+        {"error_gate": 127, "initial": "zero"},  # the first errors are 255 − 128
         {"dropout": 70},
+        {"dropout": 70, "error_gate": 40},
         {"weight_decay": Decay(((0, 6), (1, 8)), 3)},
         {"weight_decay": Decay(((0, 5),), 2, first_layer=True), "momentum": Momentum(3, fmt("s20f10"))},
         {"loss": "mse"},

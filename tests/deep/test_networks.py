@@ -1,5 +1,7 @@
 """Whole convolutional chips against plain Python integers: weights, registers, predictions, batch by batch."""
 
+from dataclasses import replace
+
 import naive_net
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from graphs import formats, output_formats, small_net
 
 from neuro_emu.errors import OverflowDetected, RunError
 from neuro_emu.machine.deep.initialise import initial_state
+from neuro_emu.machine.learning import Adam, WeightNorm
 from neuro_emu.network.deep.builder import Builder
 from neuro_emu.network.state import UPDATES
 from neuro_emu.numerics.words import sample_order
@@ -47,9 +50,15 @@ def test_rules(rule, conv):
     assert engine.tally().events[:, UPDATES].tolist() == [3 * w.size for w in layers]
 
 
-@pytest.mark.parametrize("rule", ["drtp", "bp"])
-def test_error_gate(rule):
-    compare(small_net(rule, 4, error_gate=120))
+def test_a_batch_of_one_writes_every_row():
+    compare(small_net("drtp", 1))
+
+
+@pytest.mark.parametrize("rule", ["drtp", "dfa", "bp"])
+@pytest.mark.parametrize("theta", [120, 254])
+def test_error_gate(rule, theta):
+    """With 254 whole batches are closed: hidden layers are written with sums of 0."""
+    compare(small_net(rule, 4, error_gate=theta))
 
 
 WIDE = formats("s12f9", "s8f6", "s12f9", "s10f7", "s14f10")
@@ -132,9 +141,26 @@ def test_what_is_not_offered_is_refused():
         DeepEngine(chip, state, codes, labels, np.zeros((COUNT, 4), np.int32))
     with pytest.raises(RunError, match="float"):
         DeepEngine(chip, state, codes, labels, datapath="float")
-    made = small_net("drtp", 4, layer_formats=formats("s20f9"))
-    with pytest.raises(RunError, match="more than 16 bits"):
-        DeepEngine(made, state, codes, labels)
+
+
+REFUSED = {
+    "weight s20f9 has more than 16 bits": {"layer_formats": formats("s20f9")},
+    "projection s18f7 has more than 16 bits": {"layer_formats": formats(projection="s18f7")},
+    "only hard_tanh, relu, identity take more than 8 bits": {"layer_formats": formats(preactivation="s12f5")},
+    r"update shifts \(36,\) in epoch 0": {"lr_shift": (((0, 28),),) * 4},
+    "adam divides": {"adam": Adam()},
+    "no weight normalisation": {"weight_norm": WeightNorm(1.0)},
+}
+
+
+@pytest.mark.parametrize(("message", "settings"), REFUSED.items(), ids=range(len(REFUSED)))
+def test_chips_that_are_refused(message, settings):
+    chip = small_net("drtp", 4, **settings)
+    if "only hard" in message:
+        output = replace(chip.graph.output, preactivation=fmt("s12f5"))
+        chip = replace(chip, graph=replace(chip.graph, nodes=(*chip.graph.nodes[:-1], output)))
+    with pytest.raises(RunError, match=message):
+        chip.refuse_unheld()
 
 
 def test_short_names():

@@ -192,7 +192,7 @@ class IntegerOps(Activations, Missing):
         graph, node = self.chip.graph, self.chip.graph.layers[layer]
         head, matrix = graph.nodes[graph.head(layer)], self.state.feedback[layer]
         assert node.feedback is not None
-        p = self.products.exact(np.ascontiguousarray(signal.reshape(len(signal), -1)), matrix)
+        p = self.products.exact(np.ascontiguousarray(signal.reshape(len(signal), len(matrix))), matrix)
         return self.requantise(
             p.reshape(len(p), *head.shape), node.feedback.frac + frac, head.projection, layer, PROJECTION_OVF
         )

@@ -7,6 +7,7 @@ bits might not hold is taken again in slices that they do hold, which are added 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,15 +120,16 @@ class Products:
 
     def patches(self, x: Array, window: Window | None, itemsize: int, offset: int) -> Iterator[Patches]:
         """Patches of a batch x (n, H, W, C), some samples at a time; without a window each is all of its sample."""
-        n = len(x)
+        n, maps = len(x), x.reshape(len(x), prod(x.shape[1:]))  # there may be no samples at all
         if window is None:
-            yield Patches(slice(0, n), self.left(x.reshape(n, -1), itemsize, offset), offset)
+            yield Patches(slice(0, n), self.left(maps, itemsize, offset), offset)
             return
         shape = (window.height, window.width, window.channels * itemsize)
         seen = cv.window(shape, (window.kernel_height, window.kernel_width), window.stride, window.padding)
         size = seen.rows * seen.columns * seen.step
         at_once = max(1, _CHUNK_BYTES // size)
-        maps = x.reshape(n, -1) if itemsize == 1 else x.reshape(n, -1).view(np.uint8)
+        if itemsize > 1:
+            maps = maps.view(np.uint8)
         padded = self.rooms.take("padded", (seen.padded_size(),), np.uint8)
         for first in range(0, n, at_once):
             samples = slice(first, min(n, first + at_once))

@@ -12,12 +12,18 @@ from neuro_emu.machine.design import Design, MemoryMacro
 from neuro_emu.machine.learning import Learning
 from neuro_emu.machine.matrices import Kind, Matrix
 from neuro_emu.machine.plan import Plan, plan_of
-from neuro_emu.network.deep.graph import Graph, Weighted
+from neuro_emu.network.deep.graph import Add, Graph, Node, Pool, Weighted
+from neuro_emu.numerics.activations import LINEAR
 from neuro_emu.numerics.modes import Overflow
 from neuro_emu.rules import Need
 
 _LONGEST = 16
 """Bits of codes, errors and weights that products take."""
+_ADDRESS = 8
+"""Bits of a pre-activation that addresses a table."""
+_CHOICES = 256
+"""Codes of a window that one byte can tell apart."""
+_SHIFTS = 31
 
 
 @dataclass(frozen=True)
@@ -147,10 +153,39 @@ class DeepChip:
             raise RunError("graphs draw row words: numerics.random_words: row_word or row_lfsr")
         if learning.weight_norm or learning.targets.hot != 1 or learning.targets.labels not in {None, self.labels}:
             raise RunError("graphs have no weight normalisation, no N-hot targets and no regression")
+        for node in self.graph.nodes:
+            self._refuse_node(node)
         for layer in self.graph.layers:
-            for name, form in (("input", layer.input), ("weight", layer.weight), ("delta", layer.sum_error)):
-                if form.bits - form.signed > _LONGEST - 1:
-                    raise RunError(f"layer {layer.layer}: {name} {form} has more than {_LONGEST} bits with its sign")
             reached = layer.accumulator_bound > numerics.accumulator_high
             if reached and numerics.accumulator_overflow is Overflow.SAT:
                 raise RunError(f"layer {layer.layer} can saturate its accumulator; graphs have overflow: WRAP")
+            self._refuse_shifts(layer)
+
+    def _refuse_node(self, node: Node) -> None:
+        """Refuse formats that 16 bits do not hold, and windows whose codes a byte does not count."""
+        formats = {"output": node.code, "projection": node.projection}
+        if isinstance(node, Weighted):
+            formats |= {"weight": node.weight, "delta": node.delta, "pre-activation": node.preactivation}
+            formats |= {"error of the sums": node.sum_error, "feedback": node.feedback or node.delta}
+        if node is self.graph.output:
+            formats.pop("output")  # nothing reads it but the host
+        for name, form in formats.items():
+            if form.bits - form.signed > _LONGEST - 1:
+                raise RunError(
+                    f"node {node.index} {node.where}: {name} {form} has more than {_LONGEST} bits with its sign"
+                )
+        if isinstance(node, Weighted | Add) and node.preactivation.bits != _ADDRESS and node.activation not in LINEAR:
+            raise RunError(f"node {node.index} {node.where}: only {', '.join(LINEAR)} take more than 8 bits")
+        if isinstance(node, Pool) and node.kind == "max" and node.kernel[0] * node.kernel[1] > _CHOICES:
+            raise RunError(f"node {node.index} {node.where}: a max pool chooses from at most {_CHOICES} codes")
+
+    def _refuse_shifts(self, layer: Weighted) -> None:
+        """Refuse update shifts outside 0 … 31, which numerics/ops.py does not define."""
+        if not self.readings[layer.layer].learns:
+            return
+        matrix = self.matrices[layer.layer]
+        for epoch, _ in self.learning.lr_shift[layer.layer]:
+            moving = self.learning.momentum is not None
+            shifts = self.velocity_shifts(matrix, epoch) if moving else (self.shift_of(matrix, epoch),)
+            if not 0 <= min(shifts) <= max(shifts) <= _SHIFTS:
+                raise RunError(f"layer {layer.layer}: update shifts {shifts} in epoch {epoch} are not in 0 … {_SHIFTS}")

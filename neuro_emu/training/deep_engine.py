@@ -27,10 +27,10 @@ class DeepEngine:
         labels: (samples,) classes.
         targets: none: graphs have no regression.
         datapath: ``fast``.
-        threads: one is used.
+        threads: one.
 
     Raises:
-        RunError: if the chip, the targets or the datapath are not offered.
+        RunError: if the chip, the targets, the datapath or more threads are not offered.
 
     """
 
@@ -50,8 +50,10 @@ class DeepEngine:
     ) -> None:
         if targets is not None:
             raise RunError("graphs have no regression")
-        if datapath != "fast" or threads < 1:
-            raise RunError(f"graphs have no datapath {datapath!r} with {threads} threads yet")
+        if datapath != "fast":
+            raise RunError(f"graphs have no datapath {datapath!r} yet: leave it at fast")
+        if threads != 1:
+            raise RunError(f"graphs train on one thread so far, not on {threads}: leave threads at 1")
         self._chip, self._state, self._codes, self._labels = chip, state.copy(), codes, labels
         self._ops = IntegerOps(chip, self._state)
         self._walk: Walk[Any] = Walk(chip, self._ops)

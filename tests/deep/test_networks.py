@@ -165,3 +165,9 @@ def test_chips_that_are_refused(message, settings):
 
 def test_short_names():
     assert str(small_net("drtp", 4).graph) == "2x6x5-3c3-2p-4c2-9-4"
+
+
+@pytest.mark.parametrize("more", [{"threads": 2}, {"threads": 0}, {"datapath": "traced"}])
+def test_other_datapaths_and_more_threads_are_refused(more):
+    with pytest.raises(RunError, match="graphs"):
+        DeepEngine(None, None, None, None, **more)

@@ -1,8 +1,9 @@
 """All checks of the project, one after the other: `make test` runs this file.
 
-lint, types and layering; the README's commands; the integer suite without JIT; the whole suite, RTL in Verilator
-included. Icarus and Yosys come from the system's packages: they are installed where that is allowed, and where it is
-not, what did not run is said last. Stops at the first step that fails and says which.
+lint, types and layering; the integer suite without JIT; the README's commands; the whole suite, RTL in Verilator
+included. The kernels compile beside the first two, which need none. Icarus and Yosys come from the system's packages:
+they are installed where that is allowed, and where it is not, what did not run is said last. Stops at the first step
+that fails and says which.
 """
 
 import argparse
@@ -24,12 +25,13 @@ STEPS = {
         [BIN / "mypy"],
         [BIN / "lint-imports", "--no-cache"],
     ],
-    # Compiled once here: parallel test processes would each compile the same kernels.
-    "kernels": [[BIN / "neuro-emu", "warmup"]],
-    "readme": [[sys.executable, "tests/readme.py"]],
     "no-jit": [[sys.executable, "-m", "pytest", "-n", JOBS, "-m", "integer"]],
+    "readme": [[sys.executable, "tests/readme.py"]],
     "tests": [[sys.executable, "-m", "pytest", "-n", JOBS]],
 }
+# Compiled once: parallel test processes would each compile the same kernels.
+KERNELS = [BIN / "neuro-emu", "warmup"]
+WITHOUT_KERNELS = ("lint", "no-jit")
 ENVIRONMENT = {"no-jit": {"NUMBA_DISABLE_JIT": "1"}}
 
 # Marker of tests → program that they need and the package that has it.
@@ -55,6 +57,21 @@ def without(markers: list[str], command: list[str]) -> list[str]:
     return [*command, "-m", " and ".join(f"not {marker}" for marker in markers)]
 
 
+def run_step(name: str, missing: list[str]) -> int:
+    """Run the commands of a step; returns the exit code of the first that fails."""
+    print(f"== {name}", flush=True)
+    started = time.monotonic()
+    for command in STEPS[name]:
+        environment = os.environ | ENVIRONMENT.get(name, {})
+        words = without(missing, [str(word) for word in command])
+        code = subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
+        if code:
+            print(f"FAILED in {name}: {' '.join(str(word) for word in command)}", flush=True)
+            return code
+    print(f"   {name} took {time.monotonic() - started:.0f} s", flush=True)
+    return 0
+
+
 def main() -> int:
     """Run the steps; returns the exit code of the first that fails."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -63,19 +80,18 @@ def main() -> int:
     begin = time.monotonic()
     print("== programs", flush=True)
     missing = missing_programs() if only in (None, "tests") else []
-    for name, commands in STEPS.items():
-        if only not in (None, name):
-            continue
-        print(f"== {name}", flush=True)
-        started = time.monotonic()
-        for command in commands:
-            environment = os.environ | ENVIRONMENT.get(name, {})
-            words = without(missing, [str(word) for word in command])
-            code = subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode
-            if code:
-                print(f"FAILED in {name}: {' '.join(str(word) for word in command)}", flush=True)
+    compiling = subprocess.Popen([str(word) for word in KERNELS], cwd=ROOT) if only not in WITHOUT_KERNELS else None
+    try:
+        for name in [only] if only else STEPS:
+            if compiling and name not in WITHOUT_KERNELS and compiling.wait():
+                print(f"FAILED: {' '.join(str(word) for word in KERNELS)}", flush=True)
+                return compiling.returncode
+            if code := run_step(name, missing):
                 return code
-        print(f"   {name} took {time.monotonic() - started:.0f} s", flush=True)
+    finally:
+        if compiling:
+            compiling.kill()
+            compiling.wait()
     for marker in missing:
         program, package = PROGRAMS[marker]
         print(

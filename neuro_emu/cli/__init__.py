@@ -11,7 +11,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from neuro_emu import __version__
@@ -164,6 +166,7 @@ def _run(args: argparse.Namespace) -> int:
     experiment = api.load(args.config, args.set)
     warn(experiment.warnings)
     base = args.out or Path("runs") / _directory_name(experiment, args)
+    Thread(target=import_module, args=("neuro_emu.training.engines",), daemon=True).start()  # while data are read
     data = load_data_shown(experiment)
     records = []
     for finished, out in _finished(experiment, base, data, args):

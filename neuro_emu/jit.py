@@ -2,7 +2,7 @@
 
 Numba's on-disk cache notices edits to a kernel's own file only, not to the files of the functions it
 inlines. A stale cache would keep the old arithmetic, so the cache directory is named after a digest of
-every source file of the package. ``NUMBA_DISABLE_JIT=1`` turns every kernel back into plain Python.
+every source file that compiled code is made of. ``NUMBA_DISABLE_JIT=1`` turns every kernel back into plain Python.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from numba.extending import intrinsic
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent
+COMPILED = ("numerics", "kernels", "network")
+"""Rooms whose functions and constants end up in compiled code; a test keeps others from having any."""
 
 
 def source_digest(package: Path = _PACKAGE) -> str:
-    """Digest (16 hex digits) of every Python source of *package*, names included."""
+    """Digest (16 hex digits) of every Python source in *package* that compiled code is made of, names included."""
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
+    rooms = [path for room in COMPILED for path in (package / room).rglob("*.py")]
+    for path in sorted([package / "jit.py", *rooms]):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0")
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -20,9 +20,9 @@ def zeros(matrix):
     return [[0] * len(row) for row in matrix]
 
 
-def block_source(k, block):
-    """The layer s whose output layer k >= 1 shares: the input of the first layer of its block."""
-    return (k - 1) // block * block
+def block_source(k, block, lag=0):
+    """The layer s whose output layer k >= 1 shares: the input of the first layer of the block of layer k - lag."""
+    return max(0, k - 1 - lag) // block * block
 
 
 def window(i, n, n_s):
@@ -50,7 +50,7 @@ class ChainRules:
     def build_chain(self):
         options, hidden = self.spec.get("options") or {}, range(self.last)
         self.block, self.matching = options.get("block", 2), options.get("matching", "max_pool")
-        self.direct = self.rule in DIRECT
+        self.lag, self.direct = options.get("lag", 0), self.rule in DIRECT
         fixed = self.rule == "asap" and options.get("first_layer", "trained") == "fixed"
         self.learning_hidden = range(self.last if self.rule == "shallow" else int(fixed), self.last)
         classified = self.rule == "asfp" and options.get("local_classifier", False)
@@ -99,7 +99,7 @@ class ChainRules:
         """C_k: for forward_alignment, or for `random` matching to the length of layer k where lengths differ."""
         rows = self.sizes[k]
         if self.rule != "forward_alignment":
-            s = block_source(k + 1, self.block)
+            s = block_source(k + 1, self.block, self.lag)
             rows = self.sizes[s + 1]
             if self.rule not in SHARING or self.matching != "random" or rows == self.sizes[k + 1]:
                 return []
@@ -159,7 +159,7 @@ class ChainRules:
 
     def match(self, k, ys):
         """h of layer k: y_s matched to the length of y_{k-1}."""
-        s, n = block_source(k, self.block), self.sizes[k]
+        s, n = block_source(k, self.block, self.lag), self.sizes[k]
         if self.layers[s]["output"] != self.in_formats[k]:
             raise ValueError("outputs that share must have one format")
         if self.sizes[s + 1] == n:

@@ -34,6 +34,7 @@ def test_names_of_the_tallies():
 )
 def test_block_sources(block, sources):
     assert [naive_chain.block_source(k, block) for k in range(1, 7)] == sources
+    assert [naive_chain.block_source(k, block, 1) for k in range(1, 7)] == [0, *sources[:-1]]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ NEEDS = {
     "shallow": Need.NOTHING,
     **dict.fromkeys(CHAINED, Need.CHAIN),
 }
-SHARING = {"block", "matching"}
+SHARING = {"block", "lag", "matching"}
 OPTIONS = {
     "activation_sharing": SHARING,
     "asap": {*SHARING, "first_layer"},

@@ -83,7 +83,23 @@ def split_data(experiment: Experiment, data: Dataset) -> tuple[Split, Split | No
 
 
 def _input_codes(experiment: Experiment, data: Dataset, images: NDArray[Any]) -> NDArray[Any]:
-    """Return the input codes (n, inputs) of samples (n, features): averaged down, then normalised, if that is asked."""
+    """Return the input codes of samples (n, features), averaged down, then normalised, if that is asked.
+
+    Chips take them as (n, inputs), graphs that begin with a map as (n, rows, columns, channels).
+    """
+    import numpy as np
+
+    from neuro_emu.network.deep.graph import Graph
+
+    codes, network = _flat_codes(experiment, data, images), experiment.chip.network
+    if not isinstance(network, Graph) or network.input_shape[:2] == (1, 1):
+        return codes
+    rows, columns, channels = network.input_shape
+    return np.ascontiguousarray(codes.reshape(-1, channels, rows, columns).transpose(0, 2, 3, 1))
+
+
+def _flat_codes(experiment: Experiment, data: Dataset, images: NDArray[Any]) -> NDArray[Any]:
+    """Return the input codes (n, inputs), plane after plane."""
     from neuro_emu.datasets.resize import resize
     from neuro_emu.numerics.inputs import input_codes
     from neuro_emu.numerics.pixels import Normalisation
@@ -304,10 +320,8 @@ def evaluate(directory: str | Path, overrides: Sequence[str] = ()) -> dict[str, 
     """
     import numpy as np
 
-    from neuro_emu.machine.initialise import initial_state
     from neuro_emu.network.weights import unpack_weights
-    from neuro_emu.training.engines import FastEngine
-    from neuro_emu.training.loop import confusion_matrix, mean_squared_error, percent
+    from neuro_emu.training.loop import confusion_matrix, engine_of, first_state, mean_squared_error, percent
 
     folder = Path(directory)
     weights = folder / "weights.npz"
@@ -318,9 +332,9 @@ def evaluate(directory: str | Path, overrides: Sequence[str] = ()) -> dict[str, 
     experiment = load(folder / "config.yaml", overrides)
     data = load_data(experiment)
     _, _, test = split_data(experiment, data)
-    state = initial_state(experiment.chip)
+    state = first_state(experiment.chip)
     unpack_weights(weights.read_bytes(), experiment.chip.network, state, str(weights))
-    engine = FastEngine(experiment.chip, state, test.codes, test.labels, test.targets)
+    engine = engine_of(experiment.chip, state, test)
     identity = {
         "name": experiment.config.name,
         "config_digest": experiment.digest,

@@ -49,6 +49,11 @@ def _quiet(_: Any) -> None:
     """Say nothing."""
 
 
+def _chip(experiment: Experiment) -> Chip:
+    """Return the chip that is analysed; refuse a graph of layers."""
+    return experiment.dense_chip("analyses of alignment")
+
+
 def _about(what: str, experiment: Experiment, datapath: str, data: Dataset) -> dict[str, Any]:
     training = experiment.config.training
     return {
@@ -67,13 +72,13 @@ def _about(what: str, experiment: Experiment, datapath: str, data: Dataset) -> d
 
 def _check(experiment: Experiment, datapath: str) -> None:
     """Refuse what cannot be trained on a datapath, and what has no labels."""
-    if experiment.chip.learning.adam and datapath != "float":
+    if _chip(experiment).learning.adam and datapath != "float":
         raise experiment.document.error(
             "training.optimiser",
             "adam divides by a root for every weight: no integer datapath has it",
             "analyse the float twin (--datapath float), or choose sgd, momentum or nesterov",
         )
-    if experiment.chip.learning.targets.regression:
+    if _chip(experiment).learning.targets.regression:
         name = experiment.config.dataset.name
         raise experiment.document.error("dataset.name", f"{name} has no classes to tell apart", "e.g. write mnist")
 
@@ -142,7 +147,7 @@ def alignment_terms(
         given = studies.shuffle_labels(split, fraction / 100.0, training.seed)
         for order in ORDERS:
             shuffled = order == "shuffled"
-            chip = replace(experiment.chip, learning=replace(experiment.chip.learning, shuffled=shuffled))
+            chip = replace(_chip(experiment), learning=replace(experiment.chip.learning, shuffled=shuffled))
             recorder = _Measured(chip, orders, windows)
             for epoch in range(training.epochs):
                 started(f"samples {order}, {fraction:g} % of labels shuffled: epoch {epoch + 1}/{training.epochs}")
@@ -166,11 +171,11 @@ def _check_terms(experiment: Experiment) -> None:
             "e.g. training.batch=1000, as configs/papers/fa_review_paper.yaml has it",
         )
     try:
-        Recorder(experiment.chip, 2)
+        Recorder(_chip(experiment), 2)
     except ValueError:
         text = f"alignment terms need fixed feedback from the layer above, which {training.rule} does not have"
         raise error("training.rule", text, "write fa") from None
-    if not experiment.chip.network.hidden:
+    if not _chip(experiment).network.hidden:
         raise error("network.layers", "alignment terms are of hidden layers, and there is none")
 
 
@@ -246,7 +251,7 @@ def shuffled_labels(
     _check_fractions(fractions)
     _check(experiment, datapath)
     data = fetch(experiment)
-    chip, parts, runs = experiment.chip, split_data(experiment, data), []
+    chip, parts, runs = _chip(experiment), split_data(experiment, data), []
     for fraction in fractions:
         started(f"{fraction:g} % of the labels shuffled")
         given = studies.shuffle_labels(parts[0], fraction / 100.0, experiment.config.training.seed)
@@ -300,7 +305,7 @@ def with_rule(path: str | Path, rule: str, overrides: Sequence[str], first: Expe
         second = load(path, [*overrides, f"training.rule={rule}"])
     except ConfigError as error:
         raise ConfigError(f"with training.rule={rule}: {error}") from error
-    shapes = [[(la.rows, la.units, la.weight) for la in one.chip.network.layers] for one in (first, second)]
+    shapes = [[(la.rows, la.units, la.weight) for la in _chip(one).network.layers] for one in (first, second)]
     if shapes[0] != shapes[1] or first.config.dataset != second.config.dataset:
         text = f"{first.config.training.rule} and {rule} have other layers, weight formats or data"
         raise first.document.error("training.rule", text, "the two rules need the same ones")
@@ -329,7 +334,7 @@ def switched(
     parts, runs = split_data(first, data), []
     for number in sorted({*at, epochs}):
         started(f"{number} of {epochs} epochs with {first.config.training.rule}")
-        before, after = studies.switch(first.chip, second.chip, parts, number, epochs - number, datapath)
+        before, after = studies.switch(_chip(first), _chip(second), parts, number, epochs - number, datapath)
         entry = {"test_accuracy": before.test + after.test, "train_accuracy": before.learning + after.learning}
         runs.append({"switched_after": number, **entry})
     return _about("switch", first, datapath, data) | {"to": second.config.training.rule, "runs": runs}
@@ -353,8 +358,9 @@ def trajectories(
     for experiment in pair:
         rule = experiment.config.training.rule
         started(rule)
-        chip, snapshots = experiment.chip, Snapshots(experiment.chip)
-        start = studies.hand_over(first.chip, chip, initial_state(first.chip))
+        chip = _chip(experiment)
+        snapshots = Snapshots(chip)
+        start = studies.hand_over(_chip(first), chip, initial_state(_chip(first)))
         epochs = first.config.training.epochs
         found = train(chip, parts, epochs, datapath=datapath, report=report, observe=snapshots.observe, state=start)
         flat = np.stack([np.concatenate([matrix.ravel() for matrix in one]) for one in snapshots.taken])

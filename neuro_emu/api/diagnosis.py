@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from neuro_emu.training.loop import Progress
     from neuro_emu.training.means import Means
 
+_WHAT = "diagnosis"
+"""That graphs of layers do not have."""
+
 ANGLES = {
     "feedback": "feedback_angle",
     "delta": "delta_angle",
@@ -53,9 +56,9 @@ def run_diagnosed(
     from neuro_emu.diagnostics.diagnose import Diagnosis
     from neuro_emu.training.loop import train
 
+    chip, epochs = experiment.dense_chip(_WHAT), experiment.config.training.epochs
     data = data or load_data(experiment)
     training = split_data(experiment, data)[0]
-    chip, epochs = experiment.chip, experiment.config.training.epochs
     first = Diagnosis(chip, training)
 
     def both(epochs_done: int, engine: Engine) -> None:
@@ -100,7 +103,7 @@ def last_angles(
     from neuro_emu.api import split_data
     from neuro_emu.diagnostics.diagnose import Diagnosis
 
-    diagnosis = Diagnosis(experiment.chip, split_data(experiment, data)[0])
+    diagnosis = Diagnosis(experiment.dense_chip(_WHAT), split_data(experiment, data)[0])
 
     def observe(epochs_done: int, engine: Engine) -> None:
         if epochs_done == experiment.config.training.epochs:

@@ -17,6 +17,7 @@ from neuro_emu.estimate.record import record_of
 from neuro_emu.estimate.technology import NAMES, Technology, find_technology
 from neuro_emu.files import check_writable, json_text, write_text
 from neuro_emu.machine.counts import Counts, whole_count
+from neuro_emu.machine.deep.chip import DeepChip
 
 if TYPE_CHECKING:
     from neuro_emu.estimate.exchange import Tables
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 DENSITIES = {"mnist": 0.191, "fashion_mnist": 0.498}
 """Share of the pixels of all training images that are not 0, counted."""
+
+_WHAT = "estimate of energy and area"
+"""That graphs of layers do not have."""
 
 Counted = tuple[Counts, int]
 """Counts, and the samples that they are over."""
@@ -102,7 +106,7 @@ def estimate_of(
 ) -> Estimate:
     """Return what the chip of *experiment* costs, with counts of a run or, without, those to expect."""
     settings = settings or Settings()
-    wanted, chip = experiment.config.estimate, experiment.chip
+    wanted, chip = experiment.config.estimate, experiment.dense_chip(_WHAT)
     chip.refuse_adam()
     technology = _technology(experiment, settings)
     voltage = settings.voltage or wanted.voltage or technology.nominal_voltage
@@ -134,7 +138,9 @@ def estimate_of(
 
 
 def estimate_of_run(finished: Run) -> Estimate | None:
-    """Return the estimate from the counts of a run; None for the float twin."""
+    """Return the estimate from the counts of a run; None for the float twin, and for graphs of layers."""
+    if isinstance(finished.experiment.chip, DeepChip):
+        return None
     training, inference = (
         counted_of(finished.experiment, finished.metrics, name) for name in ("training", "inference")
     )
@@ -189,7 +195,7 @@ def _expected(experiment: Experiment, settings: Settings) -> tuple[Counted, Coun
         raise RunError(f"density {', '.join(f'{share:g}' for share in density)}: a share lies between 0 and 1")
     if not 0 <= settings.learning <= 1:
         raise RunError(f"hidden layers learn from {settings.learning:g} of the samples: a share lies between 0 and 1")
-    training, inference, samples = expected_counts(experiment.chip, density, settings.learning)
+    training, inference, samples = expected_counts(experiment.dense_chip(_WHAT), density, settings.learning)
     shares = ", ".join(f"{share:.3g}" for share in density)
     about = f"counts to expect: share of inputs that are not 0, by layer: {shares}"
     if settings.learning != 1:

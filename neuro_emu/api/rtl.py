@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from neuro_emu.golden.sets import VectorSet
 
 Report = Callable[[str], None]
+_WHAT = "golden vectors and no co-simulation"
+"""That graphs of layers do not have."""
 
 
 def _silent(text: str) -> None:
@@ -54,12 +56,13 @@ def golden_sets(
     from neuro_emu.golden.sets import adversarial_sets, natural_set
 
     check_buildable(experiment)
+    chip = experiment.dense_chip(_WHAT)
     training, _, _ = split_data(experiment, data or load_data(experiment))
     report(f"tracing {samples} natural samples")
-    sets = [natural_set(experiment.chip, training.codes, training.labels, samples)]
+    sets = [natural_set(chip, training.codes, training.labels, samples)]
     if adversarial:
         report("searching adversarial samples")
-        sets += adversarial_sets(experiment.chip)
+        sets += adversarial_sets(chip)
     return sets
 
 
@@ -117,7 +120,7 @@ def cosimulate(
     from neuro_emu.cosim.tools import compiler, icarus, verilator
     from neuro_emu.golden.build import Build
 
-    chip = experiment.chip
+    chip = experiment.dense_chip(_WHAT)
     if simulator == "icarus":
         icarus()
         with tempfile.TemporaryDirectory(prefix="neuro-emu-") as folder:
@@ -171,7 +174,7 @@ def cosimulate_vectors(
         verilator()
         compiler()
     vectors = read_vectors(Path(folder), own_rtl=bool(rtl))
-    chip, build = vectors.experiment.chip, vectors.build
+    chip, build = vectors.experiment.dense_chip(_WHAT), vectors.build
     sources = vectors.sources
     if rtl:
         missing = [str(path) for path in rtl if not path.is_file()]
@@ -215,5 +218,6 @@ def cosimulate_long(
     check_buildable(experiment)
     training, _, _ = split_data(experiment, data or load_data(experiment))
     count = min(samples or len(training), len(training))
-    chosen = natural_samples(experiment.chip, training.codes, training.labels, count)
-    return long_run(experiment.chip, chosen, report=report)
+    chip = experiment.dense_chip(_WHAT)
+    chosen = natural_samples(chip, training.codes, training.labels, count)
+    return long_run(chip, chosen, report=report)

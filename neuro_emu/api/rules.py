@@ -54,7 +54,8 @@ def costs_of(experiment: Experiment) -> dict[str, Any]:
     """Return what a rule needs of a chip; multiplications and cycles are those of a sample without zero inputs."""
     from neuro_emu.machine.dense import dense_counts, multiplications
 
-    chip, rule = experiment.chip, experiment.chip.learning.rule
+    chip = experiment.dense_chip("costs of rules")
+    rule = chip.learning.rule
     counts, samples = dense_counts(chip)
     bits = {macro.name: macro.words * macro.bits * macro.banks for macro in chip.memories()}
     kept = ("feedback[", "classifier[", "random_forward[")

@@ -27,7 +27,7 @@ def measured_operands(experiment: Experiment, samples: int, weights: Path | None
     from neuro_emu.machine.initialise import initial_state
     from neuro_emu.network.weights import unpack_weights
 
-    chip = experiment.chip
+    chip = experiment.dense_chip("operands to look at")
     chip.refuse_adam()
     training, _, _ = split_data(experiment, load_data(experiment))
     if samples > len(training):

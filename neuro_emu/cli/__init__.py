@@ -20,6 +20,7 @@ from neuro_emu import __version__
 from neuro_emu.cli.analyse import add_analyse, analyse
 from neuro_emu.cli.estimate import add_chips, add_estimate, add_technologies, chips, estimate, technologies
 from neuro_emu.cli.external import add_external, external
+from neuro_emu.cli.networks import add_networks, networks
 from neuro_emu.cli.papers import add_papers, papers
 from neuro_emu.cli.rules import add_compare, add_rules, compare, rules
 from neuro_emu.cli.vectors import add_cosim, add_golden, cosim, golden
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--quiet", action="store_true", help="say only whether each is fine (default: print the settings)"
     )
+    check.add_argument("--expand", action="store_true", help="print the layers that a preset stands for in its place")
     check.set_defaults(verb=_check)
     test = verbs.add_parser("eval", help="test the saved weights of a run", description=_eval.__doc__)
     test.add_argument("run", type=Path, metavar="RUN", help="run directory")
@@ -94,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     data = verbs.add_parser("data", help="list, fetch, locate and verify data sets")
     _add_data(data)
     add_rules(verbs.add_parser("rules", help="list the learning rules", description=rules.__doc__))
+    add_networks(verbs.add_parser("networks", help="list networks by name", description=networks.__doc__))
     add_compare(verbs.add_parser("compare", help="train several rules on one chip", description=compare.__doc__))
     add_papers(verbs.add_parser("papers", help="run published experiments again", description=papers.__doc__))
     add_estimate(verbs.add_parser("estimate", help="energy and area of a chip", description=estimate.__doc__))
@@ -304,6 +307,7 @@ def load_data_shown(experiment: Experiment) -> Dataset:
 def _check(args: argparse.Namespace) -> int:
     """Check configurations without running anything and print every setting, defaults filled in, as YAML."""
     from neuro_emu import api
+    from neuro_emu.config.deep_resolve import expanded
     from neuro_emu.config.dump import dump
     from neuro_emu.report.text import memory_lines
 
@@ -321,7 +325,8 @@ def _check(args: argparse.Namespace) -> int:
         if args.quiet:
             print(fine)
         else:
-            print(f"--- # {fine}\n{dump(experiment.config)}", end="")
+            config = expanded(experiment.config, chip.network.classes) if args.expand else experiment.config
+            print(f"--- # {fine}\n{dump(config)}", end="")
             memories = [memory.as_dict() for memory in chip.memories()]
             print("\n" + "\n".join(f"# {line}" for line in memory_lines(memories)))
     return 2 if failed else 0

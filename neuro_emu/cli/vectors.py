@@ -72,6 +72,7 @@ def golden(args: argparse.Namespace) -> int:
     _check_samples(args)
     experiment = api.load(args.config, args.set)
     warn(experiment.warnings)
+    chip = experiment.dense_chip("golden vectors")
     out = args.out or Path("vectors") / f"{experiment.config.name}-{experiment.digest[:8]}"
     data = load_data_shown(experiment)
     line = ProgressLine()
@@ -81,7 +82,7 @@ def golden(args: argparse.Namespace) -> int:
         )
     finally:
         line.close()
-    print(exported(experiment.chip, sets, out), end="")
+    print(exported(chip, sets, out), end="")
     return 0
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from neuro_emu.config import schema
 from neuro_emu.config.checks_around import check_density, check_optimiser, check_task
+from neuro_emu.config.formats import own_rate
 from neuro_emu.config.typed import Document
 from neuro_emu.datasets import describe
 from neuro_emu.machine.chip import Chip
-from neuro_emu.machine.learning import Decay
+from neuro_emu.machine.deep.either import AnyChip
+from neuro_emu.machine.learning import Decay, Learning
 from neuro_emu.machine.matrices import Kind, error_bound
 from neuro_emu.numerics.activations import SOFTMAX
 from neuro_emu.numerics.formats import Format
@@ -41,7 +43,8 @@ def _check_ends(config: schema.Config, chip: Chip, document: Document) -> None:
         )
 
 
-def _check_samples(config: schema.Config, chip: Chip, document: Document) -> None:
+def check_samples(config: schema.Config, chip: AnyChip, document: Document) -> None:
+    """More samples than there are, or none left to learn from."""
     del chip
     described = next(d for d in describe() if d.name == config.dataset.name)
     made = config.dataset.name == "synthetic"  # as many as are asked for
@@ -71,15 +74,23 @@ def _check_signs(config: schema.Config, chip: Chip, document: Document) -> None:
             storage: Format | None = getattr(layer, name)
             if storage is not None and not storage.signed:
                 own = getattr(config.network.layers[layer.index], name) is not None
-                common = {"delta": "numerics.delta", "feedback": "numerics.feedback.format"}
                 raise document.error(
-                    where + name if own else common.get(name, where + "delta"),
+                    where + name if own else _common_place(config, name, where),
                     f"{name} needs a signed format, got {storage}",
                     f"write s{storage.bits}f{storage.frac}",
                 )
 
 
-def _check_options(config: schema.Config, chip: Chip, document: Document) -> None:
+def _common_place(config: schema.Config, name: str, where: str) -> str:
+    """Where a format is written that a layer does not have of its own; a projection is that of delta by default."""
+    if getattr(config.network.formats, name) is not None:
+        return f"network.formats.{name}"
+    common = {"delta": "numerics.delta", "feedback": "numerics.feedback.format"}
+    return common.get(name, where + ("delta" if name == "projection" else name))
+
+
+def check_options(config: schema.Config, chip: AnyChip, document: Document) -> None:
+    """Gates that never open or never close, and dead zones that the rule does not have."""
     training, rule, hot = config.training, chip.learning.rule, chip.network.hot
     gate, output = training.error_gate, chip.network.output.output
     most, least = hot, hot - output.high  # e[label], of outputs that are not negative
@@ -107,6 +118,10 @@ def _check_options(config: schema.Config, chip: Chip, document: Document) -> Non
                 f"every error lies in the dead zone: |e| is at most {widest}",
                 f"choose a code below {widest}",
             )
+
+
+def _check_output(config: schema.Config, chip: Chip, document: Document) -> None:
+    del chip
     last = len(config.network.layers) - 1
     for name in ("feedback", "projection"):
         if getattr(config.network.layers[last], name) is not None:
@@ -115,7 +130,8 @@ def _check_options(config: schema.Config, chip: Chip, document: Document) -> Non
             )
 
 
-def _check_ascending(pairs: tuple[tuple[int, int], ...], where: str, document: Document) -> None:
+def check_ascending(pairs: tuple[tuple[int, int], ...], where: str, document: Document) -> None:
+    """Refuse schedules that do not begin with epoch 0 and ascend."""
     epochs = [epoch for epoch, _ in pairs]
     if epochs[:1] != [0] or epochs != sorted(set(epochs)):
         raise document.error(where, "a schedule starts with epoch 0 and its epochs ascend", "e.g. [[0, 9], [4, 10]]")
@@ -124,10 +140,10 @@ def _check_ascending(pairs: tuple[tuple[int, int], ...], where: str, document: D
 def _check_schedule(config: schema.Config, chip: Chip, document: Document) -> None:
     last = len(chip.network.layers) - 1
     for layer, pairs in zip(chip.network.layers, chip.learning.lr_shift, strict=True):
-        own = config.network.layers[layer.index].lr_shift is not None
+        own = own_rate(config, layer.index) is not None
         common = "training.lr_shift." + ("output" if layer.index == last else "hidden")
         where = f"network.layers.{layer.index}.dense.lr_shift" if own else common
-        _check_ascending(pairs, where, document)
+        check_ascending(pairs, where, document)
         for epoch, rate in pairs:
             shift = layer.update_shift(rate)
             if not 0 <= shift <= 31 and not chip.learning.momentum:
@@ -139,21 +155,26 @@ def _check_schedule(config: schema.Config, chip: Chip, document: Document) -> No
                 )
 
 
-def _check_learned(config: schema.Config, chip: Chip, document: Document) -> None:
-    """Schedules, formats and noise of what learns beside the weights."""
-    learning, layers = chip.learning, chip.network.layers
-    own = config.training.feedback_lr_shift is not None
-    where = "training.feedback_lr_shift" if own else "training.lr_shift.hidden"
-    _check_ascending(learning.feedback_lr_shift, where, document)
+def check_decays(learning: Learning, document: Document) -> None:
+    """Schedules of decays."""
     for name in ("weight_decay", "feedback_decay"):
         decay: Decay | None = getattr(learning, name)
         if decay:
-            _check_ascending(decay.shift, f"training.{name}.shift", document)
+            check_ascending(decay.shift, f"training.{name}.shift", document)
             for _, shift in decay.shift:
                 if not 1 <= shift <= 31:
                     raise document.error(
                         f"training.{name}.shift", f"shift {shift} lies outside 1 … 31", "e.g. 11, for λ = 2^-11"
                     )
+
+
+def _check_learned(config: schema.Config, chip: Chip, document: Document) -> None:
+    """Schedules, formats and noise of what learns beside the weights."""
+    learning, layers = chip.learning, chip.network.layers
+    own = config.training.feedback_lr_shift is not None
+    where = "training.feedback_lr_shift" if own else "training.lr_shift.hidden"
+    check_ascending(learning.feedback_lr_shift, where, document)
+    check_decays(learning, document)
     for matrix in chip.matrices:
         k = matrix.layer
         if matrix.kind is Kind.TWIN and matrix.format.frac != layers[k + 1].weight.frac:
@@ -289,10 +310,11 @@ def _aligned(bound: int, shift: int) -> int:
 CHECKS = (
     check_task,
     check_optimiser,
-    _check_samples,
+    check_samples,
     _check_ends,
     _check_signs,
-    _check_options,
+    check_options,
+    _check_output,
     _check_schedule,
     _check_learned,
     _check_vectors,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from neuro_emu.config import schema
+from neuro_emu.config.formats import own_rate
 from neuro_emu.config.typed import Document
 from neuro_emu.datasets import Description
 from neuro_emu.machine.chip import Chip
+from neuro_emu.machine.deep.either import AnyChip
 from neuro_emu.machine.matrices import Kind
 
 _WIDEST_NORM = 1 << 20
@@ -39,7 +41,7 @@ def check_inputs(config: schema.Config, described: Description, document: Docume
             raise document.error("dataset.augment.crop", text, f"at most {side - 1}; 4 is usual for 32 pixels")
 
 
-def check_task(config: schema.Config, chip: Chip, document: Document) -> None:
+def check_task(config: schema.Config, chip: AnyChip, document: Document) -> None:
     """Targets, losses and rules that do not go together."""
     training, rule, targets = config.training, chip.learning.rule, chip.learning.targets
     by_label = any(step.op == "label_row" for step in chip.plan.steps)
@@ -97,7 +99,7 @@ def check_optimiser(config: schema.Config, chip: Chip, document: Document) -> No
             )
 
 
-def check_density(config: schema.Config, chip: Chip, document: Document) -> None:
+def check_density(config: schema.Config, chip: AnyChip, document: Document) -> None:
     """Densities of an estimate: at least one, and none for a layer that is not there."""
     density, layers = config.estimate.density, len(chip.network.layers)
     if density is not None and not 1 <= len(density) <= layers:
@@ -121,7 +123,7 @@ def _check_momentum(config: schema.Config, chip: Chip, document: Document) -> No
         k = len(chip.network.layers) - 1 if matrix.kind is Kind.CLASSIFIER else matrix.layer
         schedule = chip.learning.feedback_lr_shift if learns_back else chip.learning.lr_shift[k]
         where = "training.lr_shift"
-        if not learns_back and config.network.layers[k].lr_shift is not None:
+        if not learns_back and own_rate(config, k) is not None:
             where = f"network.layers.{k}.dense.lr_shift"
         elif learns_back and own:
             where = "training.feedback_lr_shift"

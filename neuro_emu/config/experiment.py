@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from neuro_emu.config.deep_resolve import settled
 from neuro_emu.config.dump import dump
 from neuro_emu.config.resolve import resolve, warnings_of
 from neuro_emu.config.schema import Config
 from neuro_emu.config.typed import Document, read, read_text
 from neuro_emu.machine.chip import Chip
+from neuro_emu.machine.deep.either import AnyChip
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Experiment:
     """
 
     config: Config
-    chip: Chip
+    chip: AnyChip
     document: Document
     command: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -42,6 +44,21 @@ class Experiment:
         text = dump(replace(self.config, dataset=replace(self.config.dataset, path=None)))
         text = re.sub(r"\n+estimate:.*", "\n", text, flags=re.DOTALL)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def dense_chip(self, what: str) -> Chip:
+        """Return the chip of a network of dense layers that learns sample by sample.
+
+        Args:
+            what: it is wanted for, for the message.
+
+        Raises:
+            ConfigError: if the network is a graph of layers.
+
+        """
+        if isinstance(self.chip, Chip):
+            return self.chip
+        hint = "only dense layers that learn sample by sample do: no preset, no batched: true"
+        raise self.document.error("network", f"graphs of layers have no {what} yet", hint)
 
     def with_seed(self, seed: int) -> Experiment:
         """Return the same experiment with another seed."""
@@ -77,6 +94,6 @@ def load_text(text: str, name: str = "configuration") -> Experiment:
 
 
 def _experiment(document: Document, command: tuple[str, ...]) -> Experiment:
-    config = document.build(Config)
+    config = settled(document.build(Config), document)
     chip = resolve(config, document)
     return Experiment(config, chip, document, command, tuple(warnings_of(config, chip)))

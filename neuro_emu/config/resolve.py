@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from math import prod
 
 from neuro_emu.config import schema
 from neuro_emu.config.checks import CHECKS
 from neuro_emu.config.checks_around import check_inputs
+from neuro_emu.config.deep_checks import Case, check_graph
+from neuro_emu.config.deep_resolve import is_graph, made_of, with_feedback
+from neuro_emu.config.deep_schema import Conv, Dense, Layer
+from neuro_emu.config.fields import Schedule
+from neuro_emu.config.formats import delta_of, format_of, output_of, wanted_format
 from neuro_emu.config.schedules import pairs
 from neuro_emu.config.typed import Document
 from neuro_emu.datasets import Description, describe
 from neuro_emu.errors import RuleError
 from neuro_emu.machine.chip import Chip, Numerics
+from neuro_emu.machine.deep.chip import DeepChip
+from neuro_emu.machine.deep.either import AnyChip
 from neuro_emu.machine.design import Design
 from neuro_emu.machine.learning import Adam, Decay, Learning, Mirror, Momentum, Targets, WeightNorm
 from neuro_emu.machine.matrices import Kind
@@ -21,8 +29,11 @@ from neuro_emu.network.layers import DenseLayer, Network
 from neuro_emu.numerics.modes import Rounding
 from neuro_emu.rules import RULES, Need, OptionValue, Rule, find_rule, installed_rules
 
+_GRAPHS_ALONE = {"norm": None, "learns": True, "initial": None, "dropout": True, "preactivation": None}
+"""Settings of a dense layer that only graphs have, and what leaves them out."""
 
-def resolve(config: schema.Config, document: Document) -> Chip:
+
+def resolve(config: schema.Config, document: Document) -> AnyChip:
     """Return the chip that *config* describes.
 
     Args:
@@ -34,8 +45,11 @@ def resolve(config: schema.Config, document: Document) -> Chip:
 
     """
     rule = _rule(config, document)
-    learning = _learning(config, rule, document)
     try:
+        if is_graph(config):
+            return _graph_chip(config, rule, document)
+        rates = [dense.lr_shift for dense in _dense_layers(config, document)]
+        learning = _learning(config, rule, document, rates)
         layers = _layers(config, learning, document)
         chip = Chip(Network(layers), _numerics(config), learning, _design(config, document))
         for check in CHECKS:
@@ -45,7 +59,19 @@ def resolve(config: schema.Config, document: Document) -> Chip:
     return chip
 
 
-def warnings_of(config: schema.Config, chip: Chip) -> list[str]:
+def _graph_chip(config: schema.Config, rule: Rule, document: Document) -> DeepChip:
+    """Return a chip with a graph of layers."""
+    described = _described(config)
+    check_inputs(config, described, document)
+    made = made_of(config, _input_shape(config, described, document), described.classes, document)
+    learning = _learning(config, rule, document, [source.step.lr_shift for source in made.sources])
+    plain = DeepChip(made.graph, _numerics(config), learning, _design(config, document))
+    chip = with_feedback(config, plain, made.sources)
+    check_graph(Case(config, chip, document, made.sources, described))
+    return chip
+
+
+def warnings_of(config: schema.Config, chip: AnyChip) -> list[str]:
     """Settings that work but rarely mean what was intended."""
     found = []
     if config.numerics.update_rounding in {Rounding.TRN, Rounding.TRN_ZERO}:
@@ -55,7 +81,6 @@ def warnings_of(config: schema.Config, chip: Chip) -> list[str]:
     if config.numerics.overflow.value == "WRAP":
         found.append("numerics.overflow: WRAP turns the largest weights into the smallest; SAT is what chips do")
     feedback, network = config.numerics.feedback, config.network
-    network_layers = chip.network.layers
     if feedback.source is schema.FeedbackSource.LFSR and feedback.range is schema.FeedbackRange.KAIMING:
         found.append("numerics.feedback.range: an LFSR fills its format; kaiming has no effect")
     if network.initial_weights is schema.InitialWeights.ZERO and network.initial_layers is schema.InitialLayers.ALL:
@@ -74,10 +99,10 @@ def warnings_of(config: schema.Config, chip: Chip) -> list[str]:
         found.append(f"training.adam: no effect with optimiser {optimiser}")
     if training.dropout and not chip.network.hidden:
         found.append("training.dropout: no effect without hidden layers")
-    if rule.need < Need.ERROR and any(dense.projection for dense in network.layers):
+    if rule.need < Need.ERROR and any(_projects(layer) for layer in network.layers):
         found.append(f"network.layers: {rule.name} projects nothing; projection has no effect")
-    if norm := chip.learning.weight_norm:
-        few = [la.index for la in network_layers if norm.code(la.weight) ** 2 < la.inputs]
+    if (norm := chip.learning.weight_norm) and isinstance(chip, Chip):
+        few = [la.index for la in chip.network.layers if norm.code(la.weight) ** 2 < la.inputs]
         found += [
             f"training.weight_norm.gamma: layer {k} has more weights than squares of its norm in codes; most become 0"
             for k in few
@@ -87,6 +112,10 @@ def warnings_of(config: schema.Config, chip: Chip) -> list[str]:
         for name in config.training.options
         if name not in rule.options
     ]
+
+
+def _projects(layer: Layer) -> bool:
+    return isinstance(layer, Dense | Conv) and layer.projection is not None
 
 
 def _rule(config: schema.Config, document: Document) -> Rule:
@@ -121,25 +150,47 @@ def _options(config: schema.Config, rule: Rule, document: Document) -> tuple[tup
     return tuple(chosen)
 
 
+def _dense_layers(config: schema.Config, document: Document) -> tuple[Dense, ...]:
+    """Return the layers of a chip that learns sample by sample; refuse what only graphs have."""
+    found = tuple(layer for layer in config.network.layers if isinstance(layer, Dense))
+    if not found:
+        raise document.error("network.layers", "a network needs at least an output layer", "write layers, or a preset")
+    for k, dense in enumerate(found):
+        for name, usual in _GRAPHS_ALONE.items():
+            if getattr(dense, name) != usual:
+                raise document.error(
+                    f"network.layers.{k}.dense.{name}",
+                    f"{name} is for networks that learn a mini-batch at a time",
+                    "leave it out, or write network.batched: true",
+                )
+    if config.network.formats.preactivation is not None:
+        raise document.error(
+            "network.formats.preactivation",
+            "pre-activations have table_frac where networks learn sample by sample",
+            "leave it out, or write network.batched: true",
+        )
+    return found
+
+
 def _layers(config: schema.Config, learning: Learning, document: Document) -> tuple[DenseLayer, ...]:
     described = _described(config)
     check_inputs(config, described, document)
     inputs = prod(_input_shape(config, described, document))
-    codes = config.dataset.input
-    if not config.network.layers:
-        raise document.error("network.layers", "a network needs at least an output layer")
-    sizes = (inputs, *(dense.units for dense in config.network.layers))
-    last = len(config.network.layers) - 1
+    codes, common = config.dataset.input, config.network.formats
+    written = _dense_layers(config, document)
+    places = [f"network.layers.{k}.dense" for k in range(len(written))]
+    weights = [wanted_format(config, dense, "weight", places[k], document) for k, dense in enumerate(written)]
+    sizes = (inputs, *(dense.units for dense in written))
+    last = len(written) - 1
     order = tuple(reversed(range(last + 1))) if learning.rule.need >= Need.ERROR else tuple(range(last + 1))
     plan = plan_of(learning.rule, sizes, dict(learning.options), order, described.classes)
     layers = []
-    for k, dense in enumerate(config.network.layers):
-        delta = dense.delta or config.numerics.delta
-        feedback = None
+    for k, dense in enumerate(written):
+        delta, feedback, projection = delta_of(config, dense), None, dense.projection
         if k < last:
-            learned = plan.feedback[k].learned
-            common = config.network.layers[k + 1].weight if learned else config.numerics.feedback.format
-            feedback = dense.feedback or common
+            usual = weights[k + 1] if plan.feedback[k].learned else config.numerics.feedback.format
+            feedback = format_of(config, dense, "feedback") or usual
+            projection = projection or common.projection
         layer = DenseLayer(
             index=k,
             inputs=inputs,
@@ -147,14 +198,14 @@ def _layers(config: schema.Config, learning: Learning, document: Document) -> tu
             activation=dense.activation,
             table_frac=dense.table_frac,
             input=codes,
-            weight=dense.weight,
-            output=dense.output,
+            weight=weights[k],
+            output=output_of(config, dense, places[k], document),
             delta=delta,
-            projection=dense.projection or delta,
+            projection=projection or delta,
             feedback=feedback,
         )
         layers.append(layer)
-        inputs, codes = dense.units, dense.output
+        inputs, codes = dense.units, layer.output
     wanted, hot = described.classes * learning.targets.hot or described.classes, learning.targets.hot
     if layers[-1].units != wanted if hot < 2 else layers[-1].units < wanted:
         what = f"{described.classes} {'functions' if described.regression else 'classes'}"
@@ -195,17 +246,15 @@ def _numerics(config: schema.Config) -> Numerics:
     )
 
 
-def _learning(config: schema.Config, rule: Rule, document: Document) -> Learning:
+def _learning(config: schema.Config, rule: Rule, document: Document, own_rates: Sequence[Schedule | None]) -> Learning:
+    """Return what is learned how; *own_rates* are those of the layers, None where they have the usual one."""
     training, feedback = config.training, config.numerics.feedback
     weights, learned = training.weight_decay, training.feedback_decay
     described = _described(config)
     moving = training.optimiser in {"momentum", "nesterov"}
     norm, adam, momentum = training.weight_norm, training.adam, training.momentum
-    last = len(config.network.layers) - 1
-    rates = []
-    for k, dense in enumerate(config.network.layers):
-        common = training.lr_shift.output if k == last else training.lr_shift.hidden
-        rates.append(pairs(common if dense.lr_shift is None else dense.lr_shift))
+    usual = [training.lr_shift.hidden] * (len(own_rates) - 1) + [training.lr_shift.output]
+    rates = [pairs(common if own is None else own) for own, common in zip(own_rates, usual, strict=True)]
     return Learning(
         rule=rule,
         seed=training.seed,

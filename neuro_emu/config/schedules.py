@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from math import cos, log2, pi
 
-from neuro_emu.config.schema import Cosine, Schedule, Step
+from neuro_emu.config.fields import Cosine, Schedule, Step
 
 Pairs = tuple[tuple[int, int], ...]
 

@@ -264,6 +264,10 @@ class Document:
         """Return the value of type ``tp`` that the document describes."""
         return cast(T, build(self.root, tp))
 
+    def holds(self, path: str) -> bool:
+        """Whether something was written at a dotted path."""
+        return find(self.root, path)[1]
+
     def error(self, path: str, message: str, help: str = "") -> ConfigError:
         """Return an error at a dotted path such as ``network.layers.1.dense.weight``.
 

@@ -125,7 +125,7 @@ class Learner:
         self._optimiser, self._biased = optimiser, biased
         self._inner = target[:-1] if biased else target
         self._sums: Float | None = None
-        self._memories = np.zeros((optimiser.memories, *target.shape))
+        self._memories = np.zeros((optimiser.memories, *target.shape), dtype=target.dtype)
         self._is_empty = True
 
     def write(self, rows: Float, columns: Float, rate: float) -> None:
@@ -159,6 +159,10 @@ class Learner:
             self._sums[-1] = bias if self._is_empty else self._sums[-1] + bias
         self._is_empty = False
 
+    def take(self, sums: Float) -> None:
+        """Let *sums* (rows, units) be those of the mini-batch; they may be overwritten."""
+        self._sums, self._is_empty = sums, False
+
     def apply(self, rate: float) -> None:
         """Write the sums of the mini-batch and forget them; momentum moves weights without any."""
         if self._is_empty and not self._optimiser.memories:
@@ -167,7 +171,7 @@ class Learner:
             self._sums = np.zeros_like(self.target)
         rows, units = self.target.shape
         height = max(1, _BLOCK // max(1, units))
-        scratch = np.empty((min(height, rows), units))
+        scratch = np.empty((min(height, rows), units), dtype=self.target.dtype)
         for first in range(0, rows, height):
             end = min(first + height, rows)
             step = scratch[: end - first]

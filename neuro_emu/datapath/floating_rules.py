@@ -36,7 +36,8 @@ def scale_columns(matrix: Float, norm: float) -> None:
     matrix *= np.divide(norm, norms, out=np.ones_like(norms), where=norms > 0.0)
 
 
-def _activate(name: str, z: Float) -> Float:
+def activate(name: str, z: Float) -> Float:
+    """Return f(z), element by element; softmax over the last axis."""
     if name != SOFTMAX:
         return activation(name, z)
     numerators: Float = np.exp(z - z.max(axis=-1, keepdims=True))
@@ -44,7 +45,7 @@ def _activate(name: str, z: Float) -> Float:
     return numerators
 
 
-def _slope(name: str, z: Float, activated: Float) -> Float:
+def slope_of(name: str, z: Float, activated: Float) -> Float:
     """f′(z), from f(z) where that saves a second exponential."""
     if name == "sigmoid":
         return activated * (1.0 - activated)
@@ -61,6 +62,16 @@ def _windows(length: int, wanted: int) -> tuple[NDArray[np.int64], Float]:
     numbers = np.arange(wanted)
     first, end = numbers * total // wanted, -(-(numbers + 1) * total // wanted)
     return np.stack([first, end], axis=1).ravel(), (end - first).astype(np.float64)
+
+
+def pooled(values: Float, wanted: int, kind: str) -> Float:
+    """Copies of vectors (samples, length) one behind the other, pooled to the length *wanted* (numerics.md, 5)."""
+    length = values.shape[1]
+    ends, widths = _windows(length, wanted)
+    # one more column: the last window ends there, and reduceat takes no end beyond the last entry
+    copies = np.tile(values, -(-wanted // length) + 1)[:, : int(ends[-1]) + 1]
+    found: Float = (np.maximum if kind == "max_pool" else np.add).reduceat(copies, ends, axis=1)[:, ::2]
+    return found if kind == "max_pool" else found / widths
 
 
 @dataclass(frozen=True)
@@ -128,7 +139,7 @@ class FloatSignals(ChipFacts):
         self._y, self._z, self._f, self._keep, self._made = [present], [], [], [], {}
         for k, (layer, weights) in enumerate(zip(self.chip.network.layers, self.weights, strict=True)):
             z = self._product(present, weights)
-            activated = _activate(layer.activation, z)
+            activated = activate(layer.activation, z)
             present = activated
             if self.chip.learning.dropout and k < self.last:
                 self._keep.append(self._draw(k, len(z)) if drop else self._kept)
@@ -173,7 +184,7 @@ class FloatSignals(ChipFacts):
         self._error = self._targets - self._y[-1]
         self._deltas[self.last] = self._error
         if self.chip.learning.loss == "mse":
-            slope = _slope(self.chip.network.output.activation, self._z[-1], self._f[-1])
+            slope = slope_of(self.chip.network.output.activation, self._z[-1], self._f[-1])
             self._deltas[self.last] = self._error * slope
 
     # --- signals ---
@@ -221,7 +232,7 @@ class FloatSignals(ChipFacts):
 
     def gate(self, k: int, signal: FloatVector) -> FloatVector:
         """See :class:`Datapath`."""
-        delta = signal.values * _slope(self.chip.network.layers[k].activation, self._z[k], self._f[k])
+        delta = signal.values * slope_of(self.chip.network.layers[k].activation, self._z[k], self._f[k])
         if self._keep:
             delta *= self._keep[k]
         self._deltas[k] = delta
@@ -242,16 +253,7 @@ class FloatSignals(ChipFacts):
 
     def pool(self, k: int, activated: FloatVector, kind: str) -> FloatVector:
         """See :class:`Datapath`."""
-
-        def make() -> Float:
-            length, wanted = activated.values.shape[1], self.size(k)
-            ends, widths = _windows(length, wanted)
-            # one more column: the last window ends there, and reduceat takes no end beyond the last entry
-            copies = np.tile(activated.values, -(-wanted // length) + 1)[:, : int(ends[-1]) + 1]
-            pooled: Float = (np.maximum if kind == "max_pool" else np.add).reduceat(copies, ends, axis=1)[:, ::2]
-            return pooled if kind == "max_pool" else pooled / widths
-
-        return self._once(("pool", k, activated.name, kind), make)
+        return self._once(("pool", k, activated.name, kind), lambda: pooled(activated.values, self.size(k), kind))
 
     def noise(self, k: int) -> FloatVector:
         """See :class:`Datapath`."""
@@ -266,4 +268,4 @@ class FloatSignals(ChipFacts):
         """See :class:`Datapath`."""
         function = self.chip.network.layers[k].activation
         driven = activated.values @ self.weights[k][:-1]
-        return FloatVector(_activate(function, driven) - _activate(function, np.zeros_like(driven)))
+        return FloatVector(activate(function, driven) - activate(function, np.zeros_like(driven)))

@@ -31,6 +31,8 @@ from neuro_emu.numerics import SEMANTICS_VERSION
 FORMAT_VERSION = 1
 """Version of the files of a directory of golden vectors."""
 
+_WHAT = "golden vectors"
+"""That graphs of layers do not have."""
 MANIFEST = "manifest.json"
 DUT = "nemu_dut.sv"
 
@@ -70,7 +72,7 @@ def check_buildable(experiment: Experiment) -> None:
         ConfigError: naming each reason.
 
     """
-    reasons = limits_of(experiment.chip)
+    reasons = limits_of(experiment.dense_chip(_WHAT))
     if reasons:
         raise experiment.document.error("training.rule", "the RTL cannot be this chip: " + "; ".join(reasons))
 
@@ -87,6 +89,7 @@ def export(
         RunError: if *folder* holds something else, or cannot be written.
 
     """
+    chip = experiment.dense_chip(_WHAT)
     check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -95,8 +98,8 @@ def export(
         raise RunError(f"cannot write to {folder.parent}: {error.strerror or error}") from error
     try:
         report("writing vectors")
-        written = write_vectors(experiment.chip, experiment.config.name, experiment.digest, temporary, sets)
-        manifest = {**_manifest(experiment, Build.of(experiment.chip), sets), **written}
+        written = write_vectors(chip, experiment.config.name, experiment.digest, temporary, sets)
+        manifest = {**_manifest(experiment, Build.of(chip), sets), **written}
         (temporary / MANIFEST).write_text(json_text(manifest), encoding="utf-8")
         temporary.chmod(0o755)
         if folder.exists():
@@ -209,7 +212,7 @@ def _package(chip: Chip, title: str, build: Build, sets: Sequence[VectorSet]) ->
 
 
 def _manifest(experiment: Experiment, build: Build, sets: Sequence[VectorSet]) -> dict[str, Any]:
-    chip = experiment.chip
+    chip = experiment.dense_chip(_WHAT)
     state = sets[0].state
     return {
         "format_version": FORMAT_VERSION,

@@ -53,6 +53,12 @@ class Component(IntEnum):
     RANDOM_READ = 21
     VELOCITY = 22
     SCALE = 23
+    NORM = 24
+    NORM_READ = 25
+    NORM_WRITE = 26
+    PARTIAL_READ = 27
+    PARTIAL_WRITE = 28
+    CHOICE = 29
 
 
 class Port(IntEnum):

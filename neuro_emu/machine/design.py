@@ -20,6 +20,16 @@ SOFTMAX_DIVIDE = 32
 NORM_DIVIDE = 64
 """Cycles of the serial root and division of weight normalisation, in all lanes at once: a bit of the result a cycle."""
 
+BATCH_NORM_FORWARD = 208
+"""Cycles of the serial unit of a lane for one channel and batch of batch normalisation: two means (48 each), two
+multiplications with the mean (22 each), the root (31) and the division (37) of docs/deep.md, section 2.6."""
+
+BATCH_NORM_BACKWARD = 96
+"""The same on the way back: two means."""
+
+BATCH_NORM_FOLD = 68
+"""The same for a folded channel: root and division, once after learning."""
+
 
 def transpose_drain(lanes: int) -> int:
     """As :data:`PROJECT_DRAIN`, and a pipeline stage for each level of the adder tree across the lanes."""
@@ -44,6 +54,8 @@ class Design:
         weight_banks: single-port SRAM banks a weight memory is interleaved over; a power of two.
         activation_units: neurons activated, or differentiated through a table, per cycle.
         zero_input: cost of rows whose input code is 0.
+        positions: T, output positions that a weight word is held for: accumulators of a lane. Only graphs have more
+            than one.
 
     """
 
@@ -52,10 +64,15 @@ class Design:
     weight_banks: int
     activation_units: int
     zero_input: ZeroInput
+    positions: int = 1
 
     def groups(self, units: int) -> int:
         """Groups of ``lanes`` neurons in a layer of *units*."""
         return -(-units // self.lanes)
+
+    def tiles(self, positions: int) -> int:
+        """Tiles of ``positions`` output positions in a map of so many."""
+        return -(-positions // self.positions)
 
     def valid(self, units: int, group: int) -> int:
         """Real (not padding) neurons of a group."""

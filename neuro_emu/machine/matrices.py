@@ -13,6 +13,7 @@ from neuro_emu.numerics.formats import Format
 
 if TYPE_CHECKING:
     from neuro_emu.machine.chip import Chip
+    from neuro_emu.machine.deep.either import AnyChip
     from neuro_emu.network.layers import DenseLayer
 
 
@@ -83,7 +84,7 @@ def delta_bound(chip: Chip, layer: DenseLayer) -> int:
     return min(layer.delta.magnitude, (2 * error + (1 << shift)) // (1 << (shift + 1)))  # nearest, as `align`
 
 
-def error_bound(chip: Chip) -> int:
+def error_bound(chip: AnyChip) -> int:
     """Largest |e| = |y* − y| of an output."""
     output, regression = chip.network.output.output, chip.learning.targets.regression
     if chip.learning.loss != "mse":

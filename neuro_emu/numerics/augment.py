@@ -52,8 +52,19 @@ class Augmentation:
         return down, across, mirrored
 
     def present(self, codes: NDArray[Any], epoch: int, samples: Int) -> NDArray[Any]:
-        """Return what *samples* (n,) of *codes* (all, inputs) look like in an epoch: (n, inputs), a new array."""
+        """Return what *samples* (n,) of *codes* look like in an epoch: a new array.
+
+        Args:
+            codes: (all, inputs), plane after plane, or maps (all, rows, columns, channels).
+            epoch: counted from 0.
+            samples: places in *codes*.
+
+        Returns:
+            The samples as *codes* has them: (n, inputs), or (n, rows, columns, channels).
+
+        """
         channels, rows, columns = self.shape
+        maps = codes.ndim == 4
         down, across, mirrored = self.moves(epoch, samples)
         found = np.empty((len(samples), *self.shape), dtype=codes.dtype)
         edge = self.crop
@@ -62,10 +73,13 @@ class Augmentation:
         for first in range(0, len(samples), _AT_ONCE):
             block = slice(first, min(first + _AT_ONCE, len(samples)))
             count = block.stop - first
-            images = codes[samples[block]].reshape(count, *self.shape)
+            images = codes[samples[block]]
+            images = images.transpose(0, 3, 1, 2) if maps else images.reshape(count, *self.shape)
             images[mirrored[block]] = images[mirrored[block], :, :, ::-1]
             padded[:count, :, edge : edge + rows, edge : edge + columns] = images
             # The mirror image of a window is the opposite window of the mirror image.
             aside = np.where(mirrored[block], -across[block], across[block])
             found[block] = windows[np.arange(count), :, edge + down[block], edge + aside]
+        if maps:
+            return np.ascontiguousarray(found.transpose(0, 2, 3, 1))
         return found.reshape(len(samples), channels * rows * columns)

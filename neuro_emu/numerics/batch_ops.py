@@ -11,23 +11,13 @@ one multiplication for the statistics, two forward, one for the sums of the back
 from __future__ import annotations
 
 from neuro_emu.jit import scalar_op
+from neuro_emu.numerics import norm_numbers as numbers
 from neuro_emu.numerics.modes import RND
 from neuro_emu.numerics.ops import align, mean, root, round_shift, saturate
 
-MEAN_FRAC = 6
-"""Fractional bits of a mean; a variance has twice as many."""
-VALUE_FRAC = 12
-"""Fractional bits of normalised values, s16f12."""
-INVERSE_FRAC = 22
-"""Fractional bits of 1/std."""
-FOLD_FRAC = 24
-"""Fractional bits of both words of a folded channel."""
-FACTOR_FRAC = 14
-"""Fractional bits of γ/std on the way back, s24f14."""
-MOST_VALUES = 1 << 18
-"""Values of a channel in a batch."""
-FIRST_VARIANCE = 1 << (2 * MEAN_FRAC)
-"""The running variance before the first batch: one code."""
+MEAN_FRAC, VALUE_FRAC, INVERSE_FRAC = numbers.MEAN_FRAC, numbers.VALUE_FRAC, numbers.INVERSE_FRAC
+FOLD_FRAC, FACTOR_FRAC = numbers.FOLD_FRAC, numbers.FACTOR_FRAC
+MOST_VALUES, FIRST_VARIANCE = numbers.MOST_VALUES, numbers.FIRST_VARIANCE
 
 
 @scalar_op

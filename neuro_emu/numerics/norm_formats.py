@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuro_emu.numerics.batch_ops import (
-    FACTOR_FRAC,
-    FOLD_FRAC,
-    INVERSE_FRAC,
-    MEAN_FRAC,
-    VALUE_FRAC,
-)
 from neuro_emu.numerics.formats import Format
+from neuro_emu.numerics.norm_numbers import FACTOR_FRAC, FOLD_FRAC, INVERSE_FRAC, MEAN_FRAC, VALUE_FRAC
 
 _MOST_BITS, _MOST_SHIFT = 16, 31
 _NAMES = ("input", "scale", "offset", "output", "delta", "error")

@@ -13,6 +13,8 @@ _SERIES = (
     ("validation_accuracy", "validation", "#b45309", "6 3"),
     ("train_accuracy", "while learning", "#4b7f3f", "2 3"),
 )
+_LONGEST_NETWORK = 60
+"""Characters that a title has room for."""
 _LOSSES = (("test_loss", "test", "#0b5cad", ""), ("validation_loss", "validation", "#b45309", "6 3"))
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2933 }
@@ -62,7 +64,8 @@ def learning_curves(metrics: dict[str, Any]) -> str:
 
 
 def _frame(metrics: dict[str, Any]) -> str:
-    title = f"{metrics['name']}: {metrics['network']}, {metrics['rule']}, seed {metrics['seed']}"
+    network = f"{metrics['network']}, " if len(metrics["network"]) <= _LONGEST_NETWORK else ""
+    title = f"{metrics['name']}: {network}{metrics['rule']}, seed {metrics['seed']}"
     last, error = metrics["epochs"][-1]["test_accuracy"], metrics.get("test_loss")
     told = f"{last:.2f} % on the test set" if error is None else f"error {error:.3g} on the test set"
     axis = "accuracy in percent, by epoch" if error is None else "mean squared error, by epoch"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from neuro_emu.report.estimate import estimate_lines
@@ -27,7 +28,11 @@ def summary(run: Run) -> str:
     lines = [*textwrap.wrap(_headline(run), _COLUMNS, subsequent_indent="  "), ""]
     lines += _accuracy(m)
     if m["training"] is not None:
-        lines += ["", *_cycles(run), "", *_accesses(m), "", *_tallies(m), "", *memory_lines(m["memories"])]
+        lines += ["", *_cycles(run), "", *_accesses(m)]
+    if m["tally"] is not None:
+        lines += ["", *_tallies(run)]
+    if m["memories"] and m["training"] is not None:
+        lines += ["", *memory_lines(m["memories"])]
     if run.estimate is not None:
         lines += ["", *estimate_lines(run.estimate)]
     lines += ["", *_provenance(run)]
@@ -51,10 +56,16 @@ def _headline(run: Run) -> str:
         parts.append(f"weight norm {learning.weight_norm.gamma:g}")
     if learning.dropout:
         parts.append(f"dropout {learning.dropout / 256:.0%}")
-    formats = " / ".join(str(layer.weight) for layer in run.experiment.chip.network.layers)
+    formats = _runs_of([str(layer.weight) for layer in run.experiment.chip.network.layers])
     numerics = run.experiment.chip.numerics
     weights = "float64" if m["datapath"] == "float" else f"{formats} {numerics.update_rounding.value}"
     return f"{m['name']}: {', '.join(parts)}; weights {weights}; {m['dataset']['name']}"
+
+
+def _runs_of(words: list[str]) -> str:
+    """Return words with slashes between; a long run of one word once, with its length."""
+    runs = [(word, len(list(same))) for word, same in groupby(words)]
+    return " / ".join(f"{count} × {word}" if count > 3 else " / ".join([word] * count) for word, count in runs)
 
 
 def _accuracy(m: dict[str, Any]) -> list[str]:
@@ -155,13 +166,16 @@ def _short(count: int) -> str:
     return f"{count:,}" if count < 10**10 else f"{count:.4e}"
 
 
-def _tallies(m: dict[str, Any]) -> list[str]:
+def _tallies(run: Run) -> list[str]:
+    m, layers = run.metrics, run.experiment.chip.network.layers
     lines = [f"{'counters':10}{'updates':>16}{'zero steps':>11}{'overflows: W':>13}{'z':>13}{'q':>9}{'p':>13}{'δ':>13}"]
     for k, tally in enumerate(m["tally"]):
         updates = tally["updates"]
         zero = f"{100 * tally['zero_updates'] / updates:.2f} %" if updates else "-"
-        forwards = m["training"]["samples"] * int(m["network"].split("-")[k + 1])
-        clipped = f"{100 * tally['preactivation_overflows'] / forwards:.1f} %"
+        clipped = f"{tally['preactivation_overflows']:.2e}"
+        if m["training"] is not None:
+            forwards = m["training"]["samples"] * layers[k].units * getattr(layers[k], "positions", 1)
+            clipped = f"{100 * tally['preactivation_overflows'] / forwards:.1f} %"
         events = [_short(tally[f"{name}_overflows"]) for name in ("weight", "accumulator", "projection", "delta")]
         lines.append(
             f"  layer {k:<2}{updates:>16,}{zero:>11}{events[0]:>13}{events[1]:>13}"
@@ -177,7 +191,7 @@ def memory_lines(memories: Sequence[dict[str, Any]]) -> list[str]:
     """Return one line a memory, after their sum."""
     total = sum(x["words"] * x["bits"] * x["banks"] for x in memories)
     lines = [f"memory            {total / 8192:,.1f} KiB"]
-    width = max(18, *(len(x["name"]) for x in memories))
+    width = max([18, *(len(x["name"]) for x in memories)])
     for x in memories:
         size = f"{x['words'] * x['bits'] * x['banks'] / 8192:,.2f} KiB"
         banks = f"{x['banks']} × " if x["banks"] > 1 else ""

@@ -9,7 +9,7 @@ The first layer stands alone (section 5.1.1); layers 1 … K form blocks of `blo
 from __future__ import annotations
 
 from neuro_emu.rules.base import Datapath, Need, V, rule
-from neuro_emu.rules.blocks import BLOCK, MATCHING, shared
+from neuro_emu.rules.blocks import BLOCK, LAG, MATCHING, shared
 
 
 def output(dp: Datapath[V], k: int) -> None:
@@ -17,7 +17,7 @@ def output(dp: Datapath[V], k: int) -> None:
     dp.update(k, dp.error(), shared(dp, k) if k > 0 else None)
 
 
-@rule("activation_sharing", needs=Need.CHAIN, output=output, options={"block": BLOCK, "matching": MATCHING})
+@rule("activation_sharing", needs=Need.CHAIN, output=output, options={"block": BLOCK, "lag": LAG, "matching": MATCHING})
 def activation_sharing(dp: Datapath[V], k: int) -> None:
     """Activation sharing: exact errors, every layer of a block learns with the block's input."""
     delta = dp.gate(k, dp.transpose(k, dp.delta(k + 1)))

@@ -11,7 +11,7 @@ first layer (`first_layer: fixed`); `trained` sends it the error through B_0.
 from __future__ import annotations
 
 from neuro_emu.rules.base import Datapath, Need, Option, V, rule
-from neuro_emu.rules.blocks import BLOCK, MATCHING, shared
+from neuro_emu.rules.blocks import BLOCK, LAG, MATCHING, shared
 
 FIRST_LAYER = Option("trained", "whether layer 0 learns, through B_0", choices=("trained", "fixed"))
 
@@ -31,7 +31,7 @@ def output(dp: Datapath[V], k: int) -> None:
     "asap",
     needs=Need.CHAIN,
     output=output,
-    options={"block": BLOCK, "matching": MATCHING, "first_layer": FIRST_LAYER},
+    options={"block": BLOCK, "lag": LAG, "matching": MATCHING, "first_layer": FIRST_LAYER},
 )
 def asap(dp: Datapath[V], k: int) -> None:
     """ASAP: activation sharing, the same steps for forward weights and asymmetric feedback."""

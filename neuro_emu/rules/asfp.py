@@ -11,7 +11,7 @@ matrix (feedback alignment), takes the place of the error from the block above.
 from __future__ import annotations
 
 from neuro_emu.rules.base import Datapath, Need, Option, V, rule
-from neuro_emu.rules.blocks import BLOCK, MATCHING, ends_block, shared
+from neuro_emu.rules.blocks import BLOCK, LAG, MATCHING, ends_block, shared
 
 LOCAL = Option(False, "a local classifier at the end of each block")
 
@@ -19,7 +19,7 @@ LOCAL = Option(False, "a local classifier at the end of each block")
 @rule(
     "asfp",
     needs=Need.CHAIN,
-    options={"block": BLOCK, "matching": MATCHING, "local_classifier": LOCAL},
+    options={"block": BLOCK, "lag": LAG, "matching": MATCHING, "local_classifier": LOCAL},
 )
 def asfp(dp: Datapath[V], k: int) -> None:
     """ASFP: own activations for the forward weights, shared ones for the feedback matrices."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from neuro_emu.rules.base import Datapath, Option, V
 
 BLOCK = Option(2, "layers in a block; the first layer stands alone")
+LAG = Option(0, "layers by which a shared activation is older: 1 as in Algorithm 1 of the thesis", low=0)
 MATCHING = Option(
     "max_pool",
     "how a shared activation of another length is matched",
@@ -20,10 +21,13 @@ def ends_block(dp: Datapath[V], k: int) -> bool:
 def shared(dp: Datapath[V], k: int) -> V:
     """h̃_{k−1}: the input of the first layer of layer k's block, matched to the length of y_{k−1}; k ≥ 1.
 
+    A `lag` of 1 counts from the layer before, so that the first layer of a block still learns with the input of the
+    block before (Algorithm 1, equations 4.3 and 5.1 to 5.3).
+
     Matching (section 5.1.1): method 1, concatenate and max-pool; 2, average-pool; 3, fixed random weights.
     """
     block = int(dp.option("block"))
-    source = (k - 1) // block * block
+    source = max(0, k - 1 - int(dp.option("lag"))) // block * block
     activation = dp.output(source)
     if dp.size(source) == dp.size(k - 1):
         return activation

@@ -7,14 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro_emu.datapath.deep.integer import IntegerOps
+from neuro_emu.datapath.deep.counted import CountedOps
+from neuro_emu.datapath.deep.floating import FloatOps
+from neuro_emu.datapath.deep.traced import TracedOps
 from neuro_emu.datapath.deep.walk import Walk
 from neuro_emu.errors import OverflowDetected, RunError
+from neuro_emu.machine.counts import Counts
 from neuro_emu.machine.deep.chip import DeepChip
 from neuro_emu.network.deep.state import DeepState
 from neuro_emu.network.state import FIRST_OVERFLOW, TALLIES, Tally
+from neuro_emu.numerics.augment import Augmentation
+from neuro_emu.training.engines import presented
 
 Int64 = NDArray[np.int64]
+
+_INTEGERS: dict[str, type[CountedOps] | type[TracedOps]] = {"fast": CountedOps, "traced": TracedOps}
+
+
+_PRECISIONS: dict[int, Any] = {64: np.float64, 32: np.float32}
 
 
 class DeepEngine:
@@ -24,10 +34,12 @@ class DeepEngine:
         chip: the chip.
         state: where to start; copied.
         codes: (samples, H, W, C) or (samples, inputs) input codes.
+        augment: how the samples are varied from epoch to epoch; None: they are not.
         labels: (samples,) classes.
         targets: none: graphs have no regression.
-        datapath: ``fast``.
+        datapath: ``fast``, ``traced``, or ``float``: the float twin.
         threads: one.
+        precision: bits of the float twin's numbers, 64 or 32.
 
     Raises:
         RunError: if the chip, the targets, the datapath or more threads are not offered.
@@ -45,24 +57,36 @@ class DeepEngine:
         labels: NDArray[np.uint8],
         targets: NDArray[np.int32] | None = None,
         *,
+        augment: Augmentation | None = None,
         datapath: str = "fast",
         threads: int = 1,
+        precision: int = 64,
     ) -> None:
+        self._augment = augment
         if targets is not None:
             raise RunError("graphs have no regression")
-        if datapath != "fast":
-            raise RunError(f"graphs have no datapath {datapath!r} yet: leave it at fast")
+        if datapath not in {*_INTEGERS, "float"}:
+            raise RunError(f"graphs have no datapath {datapath!r}: fast, traced or float")
+        if precision not in _PRECISIONS:
+            raise RunError(f"the float twin has numbers of 64 or 32 bits, not {precision}")
         if threads != 1:
             raise RunError(f"graphs train on one thread so far, not on {threads}: leave threads at 1")
         self._chip, self._state, self._codes, self._labels = chip, state.copy(), codes, labels
-        self._ops = IntegerOps(chip, self._state)
-        self._walk: Walk[Any] = Walk(chip, self._ops)
+        self._floating = datapath == "float"
+        self._ops: CountedOps | TracedOps | FloatOps = (
+            FloatOps(chip, self._state, _PRECISIONS[precision])
+            if self._floating
+            else _INTEGERS[datapath](chip, self._state)
+        )
+        ops: Any = self._ops
+        self._walk: Walk[Any] = Walk(chip, ops)
         self._order: Int64 = np.zeros(0, dtype=np.int64)
         self._learned = self._done = 0
 
     def begin_epoch(self, epoch: int, order: Int64) -> None:
         """See :class:`Engine`."""
-        self._state.epoch = self._ops.writer.epoch = epoch
+        self._state.epoch = epoch
+        self._ops.begin_epoch(epoch)
         self._order, self._learned, self._done = order, 0, 0
 
     def train(self, start: int, stop: int) -> Int64:
@@ -74,16 +98,20 @@ class DeepEngine:
         end, batch, found = len(self._order), self._chip.learning.batch, []
         while self._learned < stop and (self._learned + batch <= stop or stop == end):
             chosen = self._order[self._learned : min(self._learned + batch, stop)]
-            found.append(self._walk.learn(self._codes[chosen], self._labels[chosen])[max(0, start - self._learned) :])
+            found.append(
+                self._walk.learn(self._presented(chosen), self._labels[chosen])[max(0, start - self._learned) :]
+            )
             self._learned += len(chosen)
             self._refuse_overflow(self._ops.trained, f"in the batch before sample {self._learned} of this epoch")
         waiting = self._order[max(start, self._learned) : stop]
         if len(waiting):
-            counted = self._ops.tested.copy()
-            found.append(self._walk.infer(self._codes[waiting]).predictions)
-            self._ops.tested[:] = counted
+            with self._ops.uncounted():
+                found.append(self._walk.infer(self._presented(waiting)).predictions)
         self._done, self._state.batch_fill = stop, stop - self._learned
         return np.concatenate([np.zeros(0, dtype=np.int64), *found])
+
+    def _presented(self, chosen: Int64) -> NDArray[Any]:
+        return presented(self._codes, self._augment, self._state.epoch, chosen)
 
     def _refuse_overflow(self, events: Int64, when: str) -> None:
         """Name the first tensor that overflowed, for ``strict``."""
@@ -106,8 +134,9 @@ class DeepEngine:
     def outputs(self, codes: NDArray[Any]) -> NDArray[Any]:
         """See :class:`Engine`."""
         classes = self._chip.graph.classes
-        parts = [part.outputs.reshape(-1, classes).astype(np.int64) for part in self._tested(codes)]
-        return np.concatenate([np.zeros((0, classes), dtype=np.int64), *parts])
+        kind: Any = np.float64 if self._floating else np.int64
+        parts = [part.outputs.reshape(-1, classes).astype(kind) for part in self._tested(codes)]
+        return np.concatenate([np.zeros((0, classes), dtype=kind), *parts])
 
     def _tested(self, codes: NDArray[Any]) -> list[Any]:
         found = []
@@ -116,17 +145,19 @@ class DeepEngine:
             self._refuse_overflow(self._ops.tested, f"in the tests up to sample {first + self._INFERRED}")
         return found
 
-    def state(self) -> DeepState:
-        """See :class:`Engine`."""
-        return self._state.copy()
+    def state(self) -> DeepState | None:
+        """See :class:`Engine`; the float twin has none."""
+        return None if self._floating else self._state.copy()
 
     def matrices(self) -> tuple[list[Any], list[Any]]:
         """See :class:`Engine`."""
-        return self._state.weights, self._state.feedback
+        held = self._ops if isinstance(self._ops, FloatOps) else self._state
+        return held.weights, held.feedback
 
-    def tally(self) -> Tally:
-        """See :class:`Engine`."""
-        return Tally(self._ops.trained.copy())
+    def tally(self) -> Tally | None:
+        """See :class:`Engine`; the float twin has none."""
+        return None if self._floating else Tally(self._ops.trained.copy())
 
-    def counts(self) -> None:
-        """See :class:`Engine`: nothing is counted yet."""
+    def counts(self) -> tuple[Counts, Counts] | None:
+        """See :class:`Engine`; the float twin has none."""
+        return self._ops.counts()

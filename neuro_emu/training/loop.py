@@ -9,18 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro_emu.machine.chip import Chip
+from neuro_emu.errors import RunError
 from neuro_emu.machine.counts import Counts
+from neuro_emu.machine.deep.chip import DeepChip
+from neuro_emu.machine.deep.either import AnyChip
+from neuro_emu.machine.deep.initialise import initial_state as deep_state
 from neuro_emu.machine.initialise import initial_state
+from neuro_emu.network.deep.state import DeepState
 from neuro_emu.network.state import ChipState, Tally
 from neuro_emu.numerics.augment import Augmentation
 from neuro_emu.numerics.words import sample_order
 from neuro_emu.training.alignment import feedback_angles
+from neuro_emu.training.deep_engine import DeepEngine
 from neuro_emu.training.engines import ENGINES, Codes, Engine, FastEngine, Int64, Labels, presented
 from neuro_emu.training.means import Means
 
 _BLOCK = {"fast": 2000, "traced": 1, "float": 100}
-"""Samples between two looks at the progress."""
+"""Samples between two looks at the progress; graphs look at whole batches."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Split:
     """One part of a data set.
 
     Attributes:
-        codes: (samples, inputs).
+        codes: (samples, inputs), or maps (samples, rows, columns, channels).
         labels: (samples,); all 0 in regression.
         targets: (samples, outputs) codes in the format of the chip's outputs; None unless it is regression.
         augment: how the samples are varied while the chip learns from them; None: they are not.
@@ -44,7 +49,7 @@ class Split:
         return len(self.labels)
 
     def presented(self, epoch: int, samples: Int64) -> NDArray[Any]:
-        """Return the codes (n, inputs) that an epoch presents for *samples* (n,); a new array."""
+        """Return the codes (n, inputs) or maps that an epoch presents for *samples* (n,); a new array."""
         return presented(self.codes, self.augment, epoch, samples)
 
 
@@ -132,8 +137,13 @@ def confusion_matrix(labels: Labels, predictions: NDArray[np.int64], classes: in
     return matrix
 
 
+def first_state(chip: AnyChip) -> ChipState:
+    """Return the state that a chip of either kind starts from."""
+    return deep_state(chip) if isinstance(chip, DeepChip) else initial_state(chip)
+
+
 def train(
-    chip: Chip,
+    chip: AnyChip,
     data: tuple[Split, Split | None, Split],
     epochs: int,
     *,
@@ -163,16 +173,16 @@ def train(
 
     """
     training, validation, test = data
-    engine = engine_of(chip, initial_state(chip) if state is None else state, training, datapath, means)
+    engine = engine_of(chip, first_state(chip) if state is None else state, training, datapath, means)
     started()
     observe(0, engine)
     results: list[EpochResult] = []
     predictions = np.zeros(len(test), dtype=np.int64)
     before = engine.tally()
     for epoch in range(epochs):
-        correct = _epoch(chip, engine, training, (epoch, epochs, _BLOCK[datapath]), report)
+        correct = _epoch(chip, engine, training, (epoch, epochs, _block(chip, datapath)), report)
         after = engine.tally()
-        shifts = tuple(chip.learning.shift_at(la.index, epoch) for la in chip.network.layers)
+        shifts = tuple(chip.learning.shift_at(k, epoch) for k in range(len(chip.network.layers)))
         gained = Tally(after.events - before.events) if after and before else None
         if chip.learning.targets.regression:
             held_out = None if validation is None else mean_squared_error(chip, engine, validation)
@@ -201,19 +211,52 @@ def train(
     )
 
 
-def engine_of(chip: Chip, state: ChipState, split: Split, datapath: str = "fast", means: Means | None = None) -> Engine:
-    """Return an engine that trains on a split, augmented if the split is."""
+def _block(chip: AnyChip, datapath: str) -> int:
+    """Samples between two looks at the progress."""
+    if not isinstance(chip, DeepChip):
+        return _BLOCK[datapath]
+    batch = chip.learning.batch
+    return max(1, _BLOCK["fast"] // batch) * batch
+
+
+def engine_of(
+    chip: AnyChip, state: ChipState, split: Split, datapath: str = "fast", means: Means | None = None
+) -> Engine:
+    """Return an engine that trains on a split, augmented if the split is.
+
+    Raises:
+        RunError: if the chip cannot run so.
+
+    """
     if datapath not in ENGINES:
         raise ValueError(f"unknown datapath {datapath!r}: one of {', '.join(ENGINES)}")
     if means:
         means.check(datapath)
+    if isinstance(chip, DeepChip):
+        return _deep_engine(chip, state, split, datapath, means or Means())
     options: dict[str, Any] = asdict(means) if means and datapath == "fast" else {}
     if split.augment:
         options["augment"] = split.augment
     return ENGINES[datapath](chip, state, split.codes, split.labels, split.targets, **options)
 
 
-def mean_squared_error(chip: Chip, engine: Engine, split: Split) -> float:
+def _deep_engine(chip: DeepChip, state: ChipState, split: Split, datapath: str, means: Means) -> DeepEngine:
+    if means.backend != "auto":
+        raise RunError(f"--backend {means.backend}: graphs of layers have one kind of kernels; leave --backend out")
+    assert isinstance(state, DeepState)
+    return DeepEngine(
+        chip,
+        state,
+        split.codes,
+        split.labels,
+        split.targets,
+        datapath=datapath,
+        threads=means.threads,
+        augment=split.augment,
+    )
+
+
+def mean_squared_error(chip: AnyChip, engine: Engine, split: Split) -> float:
     """Mean squared error of the outputs, rounded so that it prints the same everywhere."""
     assert split.targets is not None
     unit = 2.0**-chip.network.output.output.frac
@@ -227,7 +270,7 @@ def _accuracy(split: Split, predictions: NDArray[np.int64]) -> float:
 
 
 def _epoch(
-    chip: Chip,
+    chip: AnyChip,
     engine: Engine,
     split: Split,
     position: tuple[int, int, int],

@@ -6,8 +6,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from neuro_emu import __version__
-from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.counts import Counts
+from neuro_emu.machine.deep.either import AnyChip
 from neuro_emu.numerics import SEMANTICS_VERSION
 from neuro_emu.training.loop import EpochResult, Result
 
@@ -16,7 +16,7 @@ Record = dict[str, Any]
 SCHEMA = 1
 
 
-def record_of(chip: Chip, result: Result, identity: Record) -> Record:
+def record_of(chip: AnyChip, result: Result, identity: Record) -> Record:
     """Return the record of one run.
 
     Args:

@@ -57,7 +57,7 @@ def test_rules_as_json_on_a_design_point(deep, capsys):
     assert record["network"] == "64-10-12-10"
     assert record["rules"][0]["rule"] == "shallow"
     options = {entry["rule"]: entry["options"] for entry in record["rules"]}
-    assert options["asap"] == {"block": 2, "matching": "max_pool", "first_layer": "trained"}
+    assert options["asap"] == {"block": 2, "lag": 0, "matching": "max_pool", "first_layer": "trained"}
 
 
 def test_a_run_that_learns_feedback_shows_its_phase_counters_and_angles(deep, capsys):

@@ -216,7 +216,7 @@ def test_check_sees_that_nothing_is_left_to_learn_from(config, capsys):
 # --- lightness ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [["check"], ["rules"], ["schema"], ["data", "list"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["check"], ["rules"], ["networks"], ["schema"], ["data", "list"]], ids=" ".join)
 def test_light_verbs_do_not_import_numba(words, config):
     words = [*words, str(config)] if words == ["check"] else words
     done = subprocess.run(

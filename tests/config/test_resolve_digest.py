@@ -32,6 +32,8 @@ CHANGES = {
     **{f"network.layers.0.dense.{key}": value for key, value in LAYER.items()},
     "network.layers.0.dense.units": "21",
     **{f"network.layers.1.dense.{key}": LAYER[key] for key in ("weight", "output", "table_frac", "delta", "lr_shift")},
+    **{f"network.formats.{key}": LAYER[key] for key in ("weight", "output", "delta", "projection", "feedback")},
+    "network.batched": "true",
     "network.initial_weights": "random",
     "network.initial_layers": "all",
     "training.rule": "sdfa",
@@ -76,7 +78,11 @@ CHANGES = {
     "machine.activation_units": "2",
     "machine.zero_input": "gate",
 }
+GRAPHS = ("preactivation", "norm", "learns", "initial", "dropout")
 UNCHANGEABLE = {
+    *(f"network.layers.{k}.dense.{name}" for k in (0, 1) for name in GRAPHS),  # of graphs alone; tested elsewhere
+    "network.formats.preactivation",
+    "network.preset",
     "dataset.path",  # does not count
     "dataset.normalise",  # needs a signed input; tested below
     *(f"estimate.{name}" for name in ("technology", "voltage", "constants", "density")),  # nor do these

@@ -263,6 +263,7 @@ def test_no_layers():
         c.yaml:4:11: a network needs at least an output layer
             4 |   layers: []
               |           ^^
+              = help: write layers, or a preset
         """)
 
 

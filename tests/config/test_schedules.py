@@ -15,8 +15,8 @@ from tiny_experiment import BASE, edited, refusal
 from neuro_emu.api import schema
 from neuro_emu.config.dump import dump, to_plain
 from neuro_emu.config.experiment import load_text
+from neuro_emu.config.fields import Cosine, Step
 from neuro_emu.config.schedules import pairs
-from neuro_emu.config.schema import Cosine, Step
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 FORMS = {

@@ -26,11 +26,14 @@ def fmt(text):
     return Format.parse(text)
 
 
-def layers_of(sizes, *, hidden="hard_tanh", output="sigmoid", weight="s8f7", last="s12f9", delta="s8f7", code="s8f7"):
-    """Dense layers of a net of *sizes* with inputs u8f8."""
+def layers_of(
+    sizes, *, hidden="hard_tanh", output="sigmoid", weight="s8f7", last="s12f9", delta="s8f7", code="s8f7", twins=False
+):
+    """Dense layers of a net of *sizes* with inputs u8f8; feedback has the fraction of the weights above for *twins*."""
     found = []
     for k, (inputs, units) in enumerate(pairwise(sizes)):
         is_last = k == len(sizes) - 2
+        above = fmt(last if k == len(sizes) - 3 else weight)
         found.append(
             DenseLayer(
                 k,
@@ -43,7 +46,7 @@ def layers_of(sizes, *, hidden="hard_tanh", output="sigmoid", weight="s8f7", las
                 fmt("u8f8" if is_last else code),
                 fmt("s9f8" if is_last else delta),
                 fmt("s9f8" if is_last else delta),
-                None if is_last else fmt("s8f7"),
+                None if is_last else fmt(f"s10f{above.frac}" if twins else "s8f7"),
             )
         )
     return tuple(found)
@@ -112,16 +115,18 @@ def assert_equal_bytes(layers, learning, numerics, *, count=150, epochs=2):
     fast = FastEngine(old, initial_state(old), codes, labels)
     deep = DeepEngine(new, deep_state(new), codes, labels)
     begun, found = fast.state(), deep.state()
-    assert [w.tobytes() for w in begun.weights] == [w.tobytes() for w in found.weights]
+    for name in ("weights", "feedback", "classifiers", "forward"):
+        assert [w.tobytes() for w in getattr(begun, name)] == [w.tobytes() for w in getattr(found, name)], name
     whole = count if count % learning.batch else learning.batch
     expected = run(fast, old, labels, codes, epochs, whole)
     assert run(deep, new, labels, codes, epochs, whole) == expected
     begun, found = fast.state(), deep.state()
-    for name in ("weights", "feedback", "velocities"):
+    for name in ("weights", "feedback", "velocities", "classifiers", "forward"):
         pairs = zip(getattr(begun, name), getattr(found, name), strict=True)
         assert all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in pairs), name
-    for name in ("row_registers", "dropout_registers"):
+    for name in ("row_registers", "dropout_registers", "noise_registers"):
         assert getattr(begun, name).tolist() == getattr(found, name).tolist(), name
-    assert (begun.samples, begun.updates, begun.epoch) == (found.samples, found.updates, found.epoch)
+    counters = [(state.samples, state.updates, state.epoch, state.mirrored) for state in (begun, found)]
+    assert counters[0] == counters[1]
     assert deep.tally().events.tolist() == fast.tally().events.tolist()
     return fast, deep

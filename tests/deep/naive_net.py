@@ -19,6 +19,7 @@ def activation(name, q, frac, storage):
     real = {
         "hard_tanh": max(-1.0, min(1.0, value)),
         "relu": max(0.0, value),
+        "identity": value,
         "sigmoid": 1 / (1 + math.exp(-value)),
     }[name]
     return min(max(round_half_up(real * 2**storage.frac), storage.low), storage.high)

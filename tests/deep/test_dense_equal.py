@@ -10,13 +10,27 @@ from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
 pytestmark = pytest.mark.integer
 
 SIZES = (20, 17, 9, 5)
-RULES = ("drtp", "dfa", "sdfa", "bp", "shallow")
+TWINS = ("kp", "asap")
+RULES = (
+    "drtp",
+    "dfa",
+    "sdfa",
+    "bp",
+    "shallow",
+    "fa",
+    "sign_symmetry",
+    "kp",
+    "dkp",
+    "asap",
+    "activation_sharing",
+    "asfp",
+)
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("batch", [2, 7, 64])
 def test_rules_and_batches(rule, batch):
-    assert_equal_bytes(layers_of(SIZES), learning_of(rule, 3, batch), numerics_of())
+    assert_equal_bytes(layers_of(SIZES, twins=rule in TWINS), learning_of(rule, 3, batch), numerics_of())
 
 
 @pytest.mark.parametrize("rule", ["drtp", "dfa", "bp"])

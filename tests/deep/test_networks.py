@@ -139,8 +139,8 @@ def test_what_is_not_offered_is_refused():
     codes, labels = samples(60, 4, COUNT)
     with pytest.raises(RunError, match="regression"):
         DeepEngine(chip, state, codes, labels, np.zeros((COUNT, 4), np.int32))
-    with pytest.raises(RunError, match="float"):
-        DeepEngine(chip, state, codes, labels, datapath="float")
+    with pytest.raises(RunError, match="no datapath 'slow'"):
+        DeepEngine(chip, state, codes, labels, datapath="slow")
 
 
 REFUSED = {
@@ -167,7 +167,7 @@ def test_short_names():
     assert str(small_net("drtp", 4).graph) == "2x6x5-3c3-2p-4c2-9-4"
 
 
-@pytest.mark.parametrize("more", [{"threads": 2}, {"threads": 0}, {"datapath": "traced"}])
+@pytest.mark.parametrize("more", [{"threads": 2}, {"threads": 0}, {"datapath": "quick"}])
 def test_other_datapaths_and_more_threads_are_refused(more):
     with pytest.raises(RunError, match="graphs"):
         DeepEngine(None, None, None, None, **more)

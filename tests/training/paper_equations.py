@@ -68,7 +68,7 @@ def pooled(v, n, matching):
 
 def shared_input(net, s, k):
     """Output of the layer before the block of layer k >= 1, at the length n_{k-1}, [Thesis] eq. (4.1)-(4.2), 5.1.1."""
-    v = s["y"][(k - 1) // net.block * net.block]
+    v = s["y"][max(0, k - 1 - net.lag) // net.block * net.block]
     n = net.W[k].shape[1]
     if v.size == n:
         return v
@@ -228,6 +228,9 @@ class PaperNetwork:
         self.B, self.C = copies(B, self.K), copies(C, self.K)
         self.eta, self.eta_B = np.broadcast_to(np.asarray(eta, dtype=np.float64), (self.K + 1,)).copy(), float(eta_B)
         self.block, self.matching = options.get("block", 2), options.get("matching", "max_pool")
+        self.lag = options.get(
+            "lag", 0
+        )  # 1: h̃ of a block's first layer is that of the block before, [Thesis] Algorithm 1
         self.first_layer_learns = rule != "asap" or options.get("first_layer", "fixed") == "trained"
         if not self.first_layer_learns and self.K > 0:
             self.B[0] = None

@@ -209,6 +209,11 @@ def test_blocks_and_matching(rule, block, matching):
     assert {k for k, matrix in enumerate(twin.forward) if matrix.size} == drawn
 
 
+@pytest.mark.parametrize("rule", SHARING)
+def test_an_older_activation(rule):
+    assert_follows(chip_of(rule, UNEQUAL, **defaults_of(rule, block=2, lag=1)))
+
+
 @pytest.mark.parametrize("hidden", NETWORKS.values(), ids=NETWORKS)
 @pytest.mark.parametrize("first_layer", ["fixed", "trained"])
 def test_the_first_layer_of_asap(first_layer, hidden):

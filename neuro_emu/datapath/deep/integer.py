@@ -5,34 +5,36 @@ Codes, pre-activations and errors are int16, sums int32 or, where 32 bits do not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuro_emu.datapath.deep.activations import Activations
-from neuro_emu.datapath.deep.missing import Missing
-from neuro_emu.datapath.deep.ops import Choice, Kept, Labels
+from neuro_emu.datapath.deep.classifier import Classifiers
+from neuro_emu.datapath.deep.maps import Maps
+from neuro_emu.datapath.deep.mirror import Mirroring
+from neuro_emu.datapath.deep.normalising import Normalising, Norms
+from neuro_emu.datapath.deep.ops import Kept
 from neuro_emu.datapath.deep.products import MOST, Packed, Products, is_narrow, largest
+from neuro_emu.datapath.deep.sharing import Sharing
+from neuro_emu.datapath.deep.signals import Signals
 from neuro_emu.datapath.deep.writes import Writer
-from neuro_emu.errors import RunError
 from neuro_emu.kernels.deep import elementwise as ew
-from neuro_emu.kernels.deep import pool as pl
 from neuro_emu.kernels.deep import products as kn
 from neuro_emu.machine.deep.chip import DeepChip
-from neuro_emu.machine.matrices import Kind
-from neuro_emu.network.deep.graph import Pool, Weighted
+from neuro_emu.machine.matrices import Kind, Matrix
+from neuro_emu.network.deep.graph import Weighted
 from neuro_emu.network.deep.shapes import Shape
 from neuro_emu.network.deep.state import DeepState
-from neuro_emu.network.state import ACCUMULATOR_OVF, PROJECTION_OVF, TALLIES
-from neuro_emu.numerics.formats import Format
+from neuro_emu.network.state import ACCUMULATOR_OVF, TALLIES
 from neuro_emu.numerics.modes import Overflow
 
 Array = NDArray[Any]
 
+_BYTE_HIGH = 127
 
-class IntegerOps(Activations, Missing):
+
+class IntegerOps(Maps, Normalising, Signals, Sharing, Classifiers, Mirroring):
     """See :class:`neuro_emu.datapath.deep.ops.Ops`.
 
     Args:
@@ -50,10 +52,12 @@ class IntegerOps(Activations, Missing):
         shape = len(chip.graph.layers), len(TALLIES)
         self.trained, self.tested = (np.zeros(shape, dtype=np.int64) for _ in range(2))
         self.writer = Writer(chip, state, self.trained)
+        self.norms = Norms(chip, state, self.writer, (self.trained, self.tested))
         self._packed: dict[tuple[str, int], Packed] = {}
-        self._columns: dict[int, int] = {}
+        self._bounds: dict[int, int] = {}
         self._samples = 0
         self.prepare()
+        self.arrange()
 
     # --- codes ---
 
@@ -71,21 +75,17 @@ class IntegerOps(Activations, Missing):
         """See :class:`Ops`."""
         return values[kept]
 
-    def matrix(self, kind: Kind, layer: int) -> Array:
-        """See :class:`Ops`."""
-        self._only_weights(kind, self.chip.graph.layers[layer])
-        return self.state.weights[layer]
-
     # --- sums ---
 
     def _pack_of(self, role: str, node: Weighted, matrix: Array) -> Packed:
         """Packed weights of a layer, kept until they are written; other matrices are packed each time."""
-        own = matrix is self.state.weights[node.layer]
-        key = role, node.layer
-        if own and key in self._packed:
+        storage = self.storages.get(id(matrix))
+        key = role, id(matrix)
+        if storage and key in self._packed:
             return self._packed[key]
         codes = node.input if role == "forward" else node.sum_error
-        itemsize = 1 if is_narrow(codes) and is_narrow(node.weight) else 2
+        narrow = is_narrow(storage) if storage else largest(matrix) <= _BYTE_HIGH
+        itemsize = 1 if is_narrow(codes) and narrow else 2
         if role == "forward":
             packed = self.products.pack(matrix, node.depth, node.bias_code, codes, itemsize)
         elif node.window:
@@ -93,7 +93,7 @@ class IntegerOps(Activations, Missing):
             packed = self.products.pack(flipped, len(flipped), 0, codes, itemsize)
         else:
             packed = self.products.pack_transposed(matrix, node.depth, codes, itemsize)
-        if own:
+        if storage:
             self._packed[key] = packed
         return packed
 
@@ -120,18 +120,27 @@ class IntegerOps(Activations, Missing):
             bound += np.abs(matrix[node.depth].astype(np.int64)) * node.bias_code
         return int(bound.max()) <= limit
 
+    def _back_bound(self, node: Weighted, matrix: Array) -> int:
+        """Largest sum of |entries| of a matrix that one input code's error is made of; kept until it is written."""
+        if id(matrix) in self._bounds:
+            return self._bounds[id(matrix)]
+        sizes = np.abs(matrix[: node.depth]).sum(axis=1, dtype=np.int64)
+        bound = int(sizes.reshape(-1, node.seen[2]).sum(axis=0).max() if node.window else sizes.max())
+        if id(matrix) in self.storages:
+            self._bounds[id(matrix)] = bound
+        return bound
+
     def back_product(self, d: Array, node: Weighted, matrix: Array) -> Array:
         """See :class:`Ops`."""
         window, products = node.window, self.products
-        terms = node.units * (window.kernel_height * window.kernel_width if window else 1)
-        fits = terms * node.weight.magnitude * largest(d) <= MOST
+        fits = self._back_bound(node, matrix) * largest(d) <= MOST
         packed = self._pack_of("back", node, matrix) if fits else None
         if window is None:
             p = products.back(d.reshape(len(d), node.units), matrix, node.depth, packed)
         else:
             spread, seen = products.dilated(d, window)
             if packed is None:
-                p = products.exact_product(spread, seen, products.flipped(matrix, window), terms, 0)
+                p = products.exact_product(spread, seen, products.flipped(matrix, window), seen.depth, 0)
             else:
                 p = products.product(spread, seen, window.channels, packed)
         return p.reshape(len(d), *node.seen)
@@ -153,56 +162,17 @@ class IntegerOps(Activations, Missing):
         sums: Array = d.reshape(-1, node.units).sum(axis=0, dtype=np.int64) * node.bias_code
         return sums
 
-    # --- maps ---
-
-    def pool(self, y: Array, node: Pool) -> tuple[Array, Choice | None]:
-        """See :class:`Ops`."""
-        if node.kind != "max":
-            raise RunError("the integer datapath of graphs has no average pool yet")
-        shape = (len(y), *node.shape)
-        pooled, choice = np.empty(shape, dtype=np.int16), np.empty(shape, dtype=np.uint8)
-        pl.max_pool(y, node.kernel, node.stride, pooled, choice)
-        return pooled, choice
-
-    def pool_back(self, d: Array, choice: Choice | None, node: Pool, to: Format, layer: int) -> Array:
-        """See :class:`Ops`."""
-        assert choice is not None
-        sums = np.empty((len(d), *node.seen), dtype=np.int32)
-        pl.max_pool_back(d, choice, node.kernel, node.stride, sums)
-        return self.requantise(sums, node.projection.frac, to, layer, PROJECTION_OVF)
-
-    def merge(self, parts: Sequence[Array], to: Format, layer: int) -> Array:
-        """See :class:`Ops`."""
-        if len(parts) == 1:
-            return parts[0]
-        total = parts[0].astype(np.int32)
-        for part in parts[1:]:
-            total += part
-        return self.requantise(total, to.frac, to, layer, PROJECTION_OVF)
-
-    # --- feedback ---
-
-    def label_rows(self, layer: int, labels: Labels) -> Array:
-        """See :class:`Ops`."""
-        head = self.chip.graph.nodes[self.chip.graph.head(layer)]
-        return self.state.feedback[layer][labels].astype(np.int16).reshape(len(labels), *head.shape)
-
-    def project(self, layer: int, signal: Array, frac: int) -> Array:
-        """See :class:`Ops`."""
-        graph, node = self.chip.graph, self.chip.graph.layers[layer]
-        head, matrix = graph.nodes[graph.head(layer)], self.state.feedback[layer]
-        assert node.feedback is not None
-        p = self.products.exact(np.ascontiguousarray(signal.reshape(len(signal), len(matrix))), matrix)
-        return self.requantise(
-            p.reshape(len(p), *head.shape), node.feedback.frac + frac, head.projection, layer, PROJECTION_OVF
-        )
-
     # --- writes ---
+
+    def begin_epoch(self, epoch: int) -> None:
+        """See :class:`Ops`."""
+        self.writer.epoch = epoch
 
     def write(self, kind: Kind, layer: int, sums: Array) -> None:
         """See :class:`Ops`."""
-        self._forget(layer)
-        self.writer.write(self.chip.matrix(kind, layer), sums)
+        matrix = self.chip.matrix(kind, layer)
+        self.writer.write(matrix, sums)
+        self.forget(matrix)
 
     def learn(self, h: Array, d: Array, node: Weighted) -> None:
         """See :class:`Ops`."""
@@ -210,8 +180,8 @@ class IntegerOps(Activations, Missing):
         if node.window is not None or self.chip.learning.momentum or not len(d) or peak > MOST:
             self.write(Kind.WEIGHTS, node.layer, self.gradient(h, d, node))
             return
-        self._forget(node.layer)
         matrix = self.chip.matrices[node.layer]
+        self.forget(matrix)
         words = self.writer.words(matrix.index, matrix.rows)
         for left, right, start in self.products.gradient_slices(h, d, node, node.sum_error):
             for rows, panel in self.products.panels(left, right, start, node.depth):
@@ -222,10 +192,16 @@ class IntegerOps(Activations, Missing):
 
     def finish(self) -> None:
         """See :class:`Ops`."""
-        for layer in self.writer.finish(self._samples):
-            self._forget(layer)
+        self.norms.write()
+        if self.writer.finish(self._samples):
+            self._packed.clear()
+            self._bounds.clear()
 
-    def _forget(self, layer: int) -> None:
-        """Drop what was packed of weights that change now."""
-        for role in ("forward", "back"):
-            self._packed.pop((role, layer), None)
+    def forget(self, matrix: Matrix) -> None:
+        """See :class:`.Core`."""
+        for changed in (matrix, self.writer.twins.get(matrix.index)):
+            if changed:
+                held = self.held_as(changed.kind, changed.layer)
+                self._bounds.pop(held, None)
+                for role in ("forward", "back"):
+                    self._packed.pop((role, held), None)

@@ -39,6 +39,10 @@ class Ops(Protocol[T]):
     learning: bool
     """Set by the walk: events count as training or as inference, dropout draws or scales, statistics move or not."""
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Set the learning rates of *epoch*."""
+        ...
+
     # --- codes ---
 
     def load(self, codes: NDArray[Any]) -> T:
@@ -54,7 +58,15 @@ class Ops(Protocol[T]):
         ...
 
     def matrix(self, kind: Kind, layer: int) -> Matrix2:
-        """Weights, twin or learned feedback of a layer, lying like W; what is returned is not to be written."""
+        """A matrix; what is returned is not to be written.
+
+        W of a layer, L of a layer (neurons + 1, classes); TWIN and FEEDBACK (fixed or learned) of a slot, which errors
+        cross a layer with, lying like W without the bias row (depth, units); C of a slot (FORWARD).
+        """
+        ...
+
+    def signs(self, layer: int) -> Matrix2:
+        """Matrix a · sgn W of a layer without the bias row, a in the feedback format of its slot."""
         ...
 
     # --- sums ---
@@ -112,7 +124,7 @@ class Ops(Protocol[T]):
     # --- batch normalisation ---
 
     def normalise(self, z: T, layer: int) -> tuple[T, T]:
-        """Values q and x̂ of a batch; the running statistics move."""
+        """Values q and x̂ of a batch that is learned from; the running statistics move unless they are frozen."""
         ...
 
     def fold(self, z: T, layer: int) -> T:
@@ -150,7 +162,7 @@ class Ops(Protocol[T]):
         ...
 
     def match(self, h: T, to: Shape, method: str, layer: int) -> T:
-        """A shared activation brought to the shape of layer *layer*'s own input (``max_pool``, ``average_pool``…)."""
+        """A shared activation brought to the shape *to* of the input of *layer*; C by ``random`` is in its slot."""
         ...
 
     # --- feedback ---
@@ -159,8 +171,12 @@ class Ops(Protocol[T]):
         """Rows of B_k of the labels, in the shape of the layer's head."""
         ...
 
-    def project(self, layer: int, signal: T, frac: int) -> T:
-        """B_kᵀ · signal, exact, requantised to the projection format of the layer's head, in its shape."""
+    def project(self, layer: int, signal: T, frac: int, to: Shape | None = None) -> T:
+        """B_kᵀ · signal, exact, requantised to the projection format of the layer's head, in its shape or *to*."""
+        ...
+
+    def classify(self, layer: int, y: T, labels: Labels) -> T:
+        """δ_L (samples, 1, 1, classes) of the local classifier of a layer on its (pooled) outputs."""
         ...
 
     # --- writes, at the end of a batch ---
@@ -171,6 +187,18 @@ class Ops(Protocol[T]):
 
     def learn(self, h: T, d: T, node: Weighted) -> None:
         """Write the gradient of a layer: :meth:`gradient` and :meth:`write` in one, where that is faster."""
+        ...
+
+    def learn_feedback(self, h: T, d: T, node: Weighted) -> None:
+        """Write the feedback that errors cross *node* with from patches of h and errors δ."""
+        ...
+
+    def learn_local(self, layer: int, y: T, d: T) -> None:
+        """Write the local classifier of a layer from (pooled) outputs y and its errors."""
+        ...
+
+    def mirror(self, samples: int) -> None:
+        """Mirror mode behind a finished batch of *samples*, as often as its schedule asks."""
         ...
 
     def finish(self) -> None:

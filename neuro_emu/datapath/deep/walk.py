@@ -11,12 +11,14 @@ from typing import Any, Generic, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from neuro_emu.datapath.deep.errors import Errors, Found, chosen
 from neuro_emu.datapath.deep.ops import Choice, Kept, Labels, Ops, T
 from neuro_emu.machine.deep.chip import DeepChip
+from neuro_emu.machine.deep.matrices import own_map, shared_source
 from neuro_emu.machine.deep.reading import Source
 from neuro_emu.machine.matrices import Kind
 from neuro_emu.network.deep.graph import Add, Concat, Flatten, Input, Node, Pool, Weighted
-from neuro_emu.network.state import PREACTIVATION_OVF, PROJECTION_OVF
+from neuro_emu.network.state import PREACTIVATION_OVF
 
 Predictions = NDArray[np.int64]
 
@@ -37,6 +39,7 @@ class Upward(Generic[T]):
     normalised: dict[int, T] = field(default_factory=dict)
     choices: dict[int, Choice | None] = field(default_factory=dict)
     sums: dict[int, T] = field(default_factory=dict)
+    matched: dict[tuple[Any, ...], T] = field(default_factory=dict)
 
 
 class Walk(Generic[T]):
@@ -51,7 +54,7 @@ class Walk(Generic[T]):
     def __init__(self, chip: DeepChip, ops: Ops[T]) -> None:
         self.chip, self.ops, self.graph = chip, ops, chip.graph
         self._counted = self._layers_of_nodes()
-        self._wanted = self._nodes_with_errors()
+        self.errors: Errors[T] = Errors(chip, ops, self._counted)
 
     def _layers_of_nodes(self) -> list[int]:
         """Layer that the events of each node count with: its own, or the one that it follows."""
@@ -59,17 +62,6 @@ class Walk(Generic[T]):
         for node in self.graph.nodes:
             follows = found[node.sources[0]] if node.sources else 0
             found.append(node.layer if isinstance(node, Weighted) else follows)
-        return found
-
-    def _nodes_with_errors(self) -> list[bool]:
-        """Whether anything at or below a node learns from an error that comes down the graph."""
-        found: list[bool] = []
-        for node in self.graph.nodes:
-            below = any(found[source] for source in node.sources)
-            if isinstance(node, Weighted):
-                reading = self.chip.readings[node.layer]
-                below |= reading.source is Source.CHAIN and reading.learns
-            found.append(below)
         return found
 
     # --- forward ---
@@ -113,7 +105,7 @@ class Walk(Generic[T]):
         z = ops.patches_product(x, node, ops.matrix(Kind.WEIGHTS, k))
         if node.norm is None:
             q = ops.requantise(z, node.sum_frac, node.preactivation, k, PREACTIVATION_OVF)
-        elif ops.learning and not node.norm.frozen:
+        elif ops.learning:
             q, kept.normalised[node.index] = ops.normalise(z, k)
         else:
             q = ops.fold(z, k)
@@ -133,100 +125,37 @@ class Walk(Generic[T]):
         y, e, delta = ops.output_error(kept.preactivations[last.index], labels)
         predictions = ops.predicted(kept.sums[last.index], y)
         opened = ops.opened(e, labels)
-        deltas = self._errors(kept, (e, delta), labels, opened)
+        found = self.errors.find(kept, (e, delta), labels, opened)
         for k in self.chip.training_order:
-            node = self.graph.layers[k]
-            if not self.chip.readings[k].learns:
-                continue
-            h = kept.outputs[node.sources[0]]
-            if node is last:
-                ops.learn(h, delta, node)
-            else:
-                ops.learn(self._chosen(h, opened), deltas[k], node)
+            self._write(k, kept, found, opened)
         ops.finish()
+        if any(reading.mirror for reading in self.chip.readings):
+            ops.mirror(len(labels))
         return predictions
 
-    def _chosen(self, values: T, opened: Kept | None) -> T:
-        """Those samples whose gate is open."""
-        return values if opened is None else self.ops.select(values, opened)
+    def _write(self, k: int, kept: Upward[T], found: Found[T], opened: Kept | None) -> None:
+        """Write what belongs to layer k: its weights, its local classifier, feedback from its error."""
+        ops, node, reading = self.ops, self.graph.layers[k], self.chip.readings[k]
+        last = node is self.graph.output
+        if reading.learns:
+            h = self._activation(kept, node, reading.activation, None if last else opened)
+            ops.learn(h, found.output if last else found.deltas[k], node)
+        if k in found.local:
+            ops.learn_local(k, *found.local[k])
+        if reading.feedback is Source.CHAIN and k in found.deltas:
+            ops.learn_feedback(self._activation(kept, node, reading.shared, opened), found.deltas[k], node)
+        if reading.direct_learns and reading.learns:
+            y = chosen(ops, kept.outputs[self.graph.head(k)], opened)
+            ops.write(Kind.FEEDBACK, k, ops.outer(found.deltas[self.graph.output.layer], y))
 
-    def _errors(self, kept: Upward[T], error: tuple[T, T], labels: Labels, opened: Kept | None) -> dict[int, T]:
-        """δ_z of every hidden layer that learns, or that an error crosses, by layer."""
-        e, delta = (self._chosen(part, opened) for part in error)
-        chosen = labels if opened is None else labels[opened]
-        incoming: dict[int, list[T]] = {node.index: [] for node in self.graph.nodes}
-        deltas: dict[int, T] = {}
-        for node in reversed(self.graph.nodes):
-            if isinstance(node, Input):
-                continue
-            if isinstance(node, Weighted):
-                d = (
-                    delta
-                    if node is self.graph.output
-                    else self._delta(node, kept, (e, delta), chosen, incoming, opened)
-                )
-                if d is not None:
-                    deltas[node.layer] = d
-                    self._send_back(node, d, incoming)
-            elif incoming[node.index]:
-                self._pass_on(node, kept, incoming, opened)
-        return deltas
-
-    def _delta(
-        self,
-        node: Weighted,
-        kept: Upward[T],
-        error: tuple[T, T],
-        labels: Labels,
-        incoming: dict[int, list[T]],
-        opened: Kept | None,
-    ) -> T | None:
-        """δ_z of a hidden layer; None if it needs none."""
-        ops, k, reading = self.ops, node.layer, self.chip.readings[node.layer]
-        frac = node.projection.frac
-        if reading.source is Source.CHAIN and incoming[node.index]:
-            p = ops.merge(incoming[node.index], node.projection, k)
-        elif not reading.learns or reading.source in {Source.NONE, Source.CHAIN}:
-            return None
-        elif reading.source is Source.LABEL:
-            assert node.feedback is not None
-            p, frac = ops.label_rows(k, labels), node.feedback.frac
-        elif reading.source is Source.ERROR:
-            p = ops.project(k, error[1], self.graph.output.delta.frac)
-        else:
-            p = ops.project(k, ops.error_sign(error[0]), 0)
-        d = ops.gate(p, self._chosen(kept.preactivations[node.index], opened), node, frac, k)
-        return ops.norm_back(d, kept.normalised[node.index], k) if node.norm else d
-
-    def _send_back(self, node: Weighted, d: T, incoming: dict[int, list[T]]) -> None:
-        """Send an error through the weights of a layer to what it reads."""
-        source = self.graph.nodes[node.sources[0]]
-        if not self._wanted[source.index]:
-            return
-        ops, counted = self.ops, self._counted[source.index]
-        p = ops.back_product(d, node, ops.matrix(Kind.WEIGHTS, node.layer))
-        frac = node.weight.frac + node.sum_error.frac
-        incoming[source.index].append(ops.requantise(p, frac, source.projection, counted, PROJECTION_OVF))
-
-    def _pass_on(self, node: Node, kept: Upward[T], incoming: dict[int, list[T]], opened: Kept | None) -> None:
-        """Send the error of a node without weights to what it reads."""
-        ops, sources = self.ops, [self.graph.nodes[source] for source in node.sources]
-        layer = self._counted[node.index]
-        d = ops.merge(incoming[node.index], node.projection, layer)
-        if isinstance(node, Flatten):
-            parts = [ops.shaped(d, sources[0].shape)]
-        elif isinstance(node, Pool):
-            choice = kept.choices[node.index]
-            chosen = choice if opened is None or choice is None else choice[opened]
-            parts = [ops.pool_back(d, chosen, node, sources[0].projection, layer)]
-        elif isinstance(node, Concat):
-            parts = ops.split(d, sources, node.projection.frac, layer)
-        else:
-            assert isinstance(node, Add)
-            q = self._chosen(kept.preactivations[node.index], opened)
-            d = ops.gate(d, q, node, node.projection.frac, layer)
-            frac = node.delta.frac
-            parts = [ops.requantise(d, frac, s.projection, self._counted[s.index], PROJECTION_OVF) for s in sources]
-        for source, part in zip(sources, parts, strict=True):
-            if self._wanted[source.index]:
-                incoming[source.index].append(part)
+    def _activation(self, kept: Upward[T], node: Weighted, layer: int | None, opened: Kept | None) -> T:
+        """What a layer learns with: its own input, or the output of *layer* matched to it."""
+        ops = self.ops
+        if layer is None:
+            return chosen(ops, kept.outputs[node.sources[0]], opened)
+        source, method, to = shared_source(self.graph, layer), self.chip.readings[node.layer].matching, node.seen
+        key = source, own_map(self.graph, node), method, opened is None, node.layer if method == "random" else 0
+        if key not in kept.matched:
+            y = chosen(ops, kept.outputs[source], opened)
+            kept.matched[key] = ops.match(y, own_map(self.graph, node), method, node.layer)
+        return ops.shaped(kept.matched[key], to)

@@ -15,7 +15,15 @@ from neuro_emu.kernels.walk import leap_table, row_words
 from neuro_emu.machine.deep.chip import DeepChip
 from neuro_emu.machine.matrices import Kind, Matrix
 from neuro_emu.network.deep.state import DeepState
-from neuro_emu.network.state import UPDATES, WEIGHT_OVF, ZERO_UPDATES, Int64
+from neuro_emu.network.state import (
+    FEEDBACK_OVF,
+    FEEDBACK_UPDATES,
+    FEEDBACK_ZERO_UPDATES,
+    UPDATES,
+    WEIGHT_OVF,
+    ZERO_UPDATES,
+    Int64,
+)
 from neuro_emu.numerics.modes import Rounding
 
 Array = NDArray[Any]
@@ -39,9 +47,17 @@ class Writer:
         self._work = np.zeros(widest, dtype=np.int32)
         self._words = np.zeros(2 * longest + fb.PADDING, dtype=np.uint32)
         self._leaps = leap_table()
+        self._mirrors = any(reading.mirror for reading in chip.readings)
+        self.twins = {self._fed(twin): twin for twin in chip.matrices if twin.kind is Kind.TWIN}
         self._constants = np.zeros(fb.CONSTANTS, dtype=np.int64)
         self._constants[fb.ROUNDING] = chip.numerics.update_rounding.code
         self._constants[fb.WORD_SOURCE] = chip.numerics.word_source.code
+
+    def _fed(self, twin: Matrix) -> int:
+        """Index of the weights whose steps a twin takes."""
+        crossed = self.chip.crossed(twin.layer)
+        assert crossed is not None
+        return self.chip.matrices[crossed.layer].index
 
     def words(self, m: int, count: int) -> Array:
         """Draw the next *count* words of matrix m."""
@@ -55,26 +71,52 @@ class Writer:
         return np.array(settings, dtype=np.int64)
 
     def codes(self, matrix: Matrix) -> Array:
-        """Codes of a matrix as they lie in the state."""
-        assert matrix.kind is Kind.WEIGHTS
-        return self.state.weights[matrix.layer]
+        """Codes (rows, units) of a matrix as they lie in the state.
+
+        The twin of a dense layer lies transposed there, column after column in memory (:meth:`.Signals.arrange`).
+        """
+        state, k = self.state, matrix.layer
+        if matrix.kind is Kind.TWIN:
+            crossed = self.chip.crossed(k)
+            return state.feedback[k] if crossed and crossed.window else state.feedback[k].T
+        holders = {Kind.WEIGHTS: state.weights, Kind.CLASSIFIER: state.classifiers, Kind.FEEDBACK: state.feedback}
+        return holders[matrix.kind][k]
 
     def write(self, matrix: Matrix, sums: Array) -> None:
-        """Write summed gradients (rows, units) of all rows of a matrix."""
-        if self.chip.learning.momentum:
+        """Write summed gradients (rows, units) of all rows of a matrix, and its twin."""
+        if self.chip.has_velocity(matrix):
             self._write_moving(matrix, sums)
             return
         words = self.words(matrix.index, matrix.rows)
-        peak = int(np.abs(sums).max())
-        self.write_rows(matrix, slice(0, matrix.rows), sums, words, peak)
+        self.write_rows(matrix, slice(0, matrix.rows), sums, words, _peak(sums))
 
     def write_rows(self, matrix: Matrix, rows: slice, sums: Array, words: Array, peak: int) -> None:
-        """Write some rows of a matrix; *peak* bounds |sums|, *words* are those of all its rows."""
-        limits = self.limits(matrix, self.chip.shift_of(matrix, self.epoch))
-        fits = bool(fits32(peak, limits))
+        """Write some rows of a matrix and of its twin; *peak* bounds |sums|, *words* are those of all its rows."""
+        shift = self.chip.shift_of(matrix, self.epoch)
+        self._step_rows(matrix, rows, sums, words[rows], (peak, shift))
+        twin = self.twins.get(matrix.index)
+        if twin and rows.start < twin.rows:
+            shared = slice(rows.start, min(rows.stop, twin.rows))
+            count = shared.stop - shared.start
+            self._step_rows(twin, shared, sums[:count], words[shared], (peak, shift))
+
+    def write_some(self, matrix: Matrix, rows: Array, sums: Array) -> None:
+        """Write rows by number, ascending, one word each: a step of mirror mode, which knows no velocity."""
+        words, codes = self.words(matrix.index, len(rows)), self.codes(matrix)
+        chosen, shift = codes[rows], self.chip.shift_of(matrix, self.epoch)
+        self._add_steps(matrix, chosen, sums, words, (_peak(sums), shift))
+        codes[rows] = chosen
+
+    def _step_rows(self, matrix: Matrix, rows: slice, sums: Array, words: Array, scale: tuple[int, int]) -> None:
+        self._add_steps(matrix, self.codes(matrix)[rows], sums, words, scale)
+
+    def _add_steps(self, matrix: Matrix, codes: Array, sums: Array, words: Array, scale: tuple[int, int]) -> None:
+        """Add rounded *sums* to *codes* in place; *scale* is (largest |sum|, shift)."""
+        limits = self.limits(matrix, scale[1])
+        fits = bool(fits32(scale[0], limits))
         masks, work = self._masks[: matrix.units], self._work[: matrix.units]
-        result = kn.write_rows(self.codes(matrix)[rows], sums, words[rows], masks, work, limits, fits)
-        self._book(matrix, (rows.stop - rows.start) * matrix.units, result)
+        result = kn.write_rows(codes, sums, words, masks, work, limits, fits)
+        self._book(matrix, codes.size, result)
 
     def _write_moving(self, matrix: Matrix, sums: Array) -> None:
         momentum = self.chip.learning.momentum
@@ -87,27 +129,56 @@ class Writer:
         speed, limits = self.state.velocities[matrix.index], self.limits(matrix, outer)
         result = kn.write_rows_momentum(self.codes(matrix), speed, sums, words, masks, work, limits, speeds)
         self._book(matrix, matrix.rows * matrix.units, result)
+        twin = self.twins.get(matrix.index)
+        if twin:
+            steps, more = speed[: twin.rows], 0
+            if momentum.nesterov:
+                more = max(inner, momentum.shift)
+                ahead = steps.astype(np.int64) * ((1 << more) - (1 << (more - momentum.shift)))
+                steps = ahead + sums[: twin.rows] * (1 << (more - inner))
+            second = np.ascontiguousarray(words[1 : 2 * twin.rows : 2])
+            self._step_rows(twin, slice(0, twin.rows), steps, second, (_peak(steps), outer + more))
 
     def _book(self, matrix: Matrix, written: int, result: int) -> None:
-        events = self.events[matrix.layer]
-        events[UPDATES] += written
-        events[ZERO_UPDATES] += written - low_bits(result, 32)
-        events[WEIGHT_OVF] += (result - low_bits(result, 32)) // (1 << 32)
+        events, feeds = self.events[matrix.layer], matrix.kind in {Kind.FEEDBACK, Kind.TWIN}
+        events[FEEDBACK_UPDATES if feeds else UPDATES] += written
+        events[FEEDBACK_ZERO_UPDATES if feeds else ZERO_UPDATES] += written - low_bits(result, 32)
+        events[FEEDBACK_OVF if feeds else WEIGHT_OVF] += (result - low_bits(result, 32)) // (1 << 32)
 
-    def finish(self, samples: int) -> tuple[int, ...]:
-        """Count a batch of *samples*; returns the layers whose weights decayed now."""
+    def finish(self, samples: int) -> bool:
+        """Count a batch of *samples*; returns whether matrices decayed now."""
         self.state.samples += samples
         self.state.updates += 1
-        decay = self.chip.learning.weight_decay
-        if decay is None or self.state.updates % decay.every:
-            return ()
-        layers = range(0 if decay.first_layer else 1, len(self.chip.graph.layers))
-        for k in layers:
-            self._decay(self.chip.matrices[k], decay.shift_at(self.epoch))
-        return tuple(layers)
+        decay, updates = self.chip.learning.weight_decay, self.state.updates
+        decays = decay is not None and updates % decay.every == 0
+        if decay and decays:
+            for layer in self.chip.graph.layers:
+                if layer.learns and (layer.layer or decay.first_layer):
+                    self._decay(self.chip.matrices[layer.layer], decay.shift_at(self.epoch))
+        return (not self._mirrors and self.decay_feedback(updates)) or decays
+
+    def decay_feedback(self, count: int) -> bool:
+        """Decay learned feedback without twin if *count* updates, or mirror steps, ask for it; whether they did."""
+        decay = self.chip.learning.feedback_decay
+        if decay is None or count % decay.every:
+            return False
+        for matrix in self.chip.matrices:
+            if matrix.kind is Kind.FEEDBACK:
+                self._decay(matrix, decay.shift_at(self.epoch))
+        return True
 
     def _decay(self, matrix: Matrix, shift: int) -> None:
         rows = matrix.rows - matrix.biased
-        words, limits = self.words(matrix.index, rows), self.limits(matrix, shift)
-        masks, work = self._masks[: matrix.units], self._work[: matrix.units]
-        kn.decay_rows(self.codes(matrix)[:rows], words, masks, work, limits)
+        words = self.words(matrix.index, rows)
+        for target in (matrix, self.twins.get(matrix.index)):
+            if target:
+                limits, masks, work = (
+                    self.limits(target, shift),
+                    self._masks[: target.units],
+                    self._work[: target.units],
+                )
+                kn.decay_rows(self.codes(target)[:rows], words, masks, work, limits)
+
+
+def _peak(sums: Array) -> int:
+    return int(max(sums.max(), -sums.min())) if sums.size else 0

@@ -37,6 +37,21 @@ def requantise_flat(values: Values, shift: int, low: int, high: int, codes: Int1
 
 
 @routine
+def add_flat(a: Int16, b: Int16, limits: Int64, codes: Int16) -> int:
+    """Codes = requantise(a · limits[0] + b · limits[1]); the rest of *limits* is (shift, low, high).
+
+    Returns the clamps.
+    """
+    clamped = 0
+    for i in range(codes.shape[0]):
+        aligned = align(int(a[i]) * limits[0] + int(b[i]) * limits[1], limits[2])
+        code = saturate(aligned, limits[3], limits[4])
+        clamped += code != aligned
+        codes[i] = code
+    return clamped
+
+
+@routine
 def wrap_flat(values: Values, low: int, high: int) -> int:
     """Wrap accumulators in place; returns how many changed."""
     changed = 0

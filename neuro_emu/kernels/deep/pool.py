@@ -1,9 +1,10 @@
-"""Max pooling of a batch of maps (n, H, W, C) and its way back. No padding; codes outside every window are ignored."""
+"""Pooling of a batch of maps (n, H, W, C) and its ways back. No padding; codes outside every window are ignored."""
 
 from __future__ import annotations
 
 from neuro_emu.jit import routine
-from neuro_emu.kernels.fabric import Int16, Int32, UInt8
+from neuro_emu.kernels.fabric import Int16, Int32, Int64, UInt8
+from neuro_emu.numerics.ops import mean, saturate
 
 
 @routine
@@ -40,3 +41,49 @@ def max_pool_back(errors: Int16, choice: UInt8, kernel: tuple[int, int], stride:
                 for c in range(errors.shape[3]):
                     k = int(choice[n, y, x, c])
                     sums[n, y * stride + k // width, x * stride + k % width, c] += int(errors[n, y, x, c])
+
+
+@routine
+def average_pool(maps: Int16, kernel: tuple[int, int], stride: int, sums: Int32, pooled: Int16) -> None:
+    """Mean of each window, rounded to nearest, ties up; *sums* (C,) is overwritten. A window has at most 2^14 codes."""
+    height, width = kernel
+    count = height * width
+    for n in range(pooled.shape[0]):
+        for y in range(pooled.shape[1]):
+            for x in range(pooled.shape[2]):
+                found = pooled[n, y, x]
+                sums[:] = 0
+                for k in range(count):
+                    codes = maps[n, y * stride + k // width, x * stride + k % width]
+                    for c in range(sums.shape[0]):
+                        sums[c] += int(codes[c])
+                for c in range(sums.shape[0]):
+                    found[c] = mean(int(sums[c]), count)
+
+
+@routine
+def average_pool_back(errors: Int16, kernel: tuple[int, int], stride: int, sums: Int32) -> None:
+    """Add each error to every code of its window: exact sums (n, H, W, C), overwritten."""
+    height, width = kernel
+    sums[:] = 0
+    for n in range(errors.shape[0]):
+        for y in range(errors.shape[1]):
+            for x in range(errors.shape[2]):
+                given = errors[n, y, x]
+                for k in range(height * width):
+                    line = sums[n, y * stride + k // width, x * stride + k % width]
+                    for c in range(line.shape[0]):
+                        line[c] += int(given[c])
+
+
+@routine
+def mean_flat(sums: Int32, limits: Int64, codes: Int16) -> int:
+    """Codes = mean(sums · limits[0] of limits[1]), clamped to limits[2] … limits[3]. Returns the clamps."""
+    factor, count, low, high = limits[0], limits[1], limits[2], limits[3]
+    clamped = 0
+    for i in range(codes.shape[0]):
+        exact = mean(int(sums[i]) * factor, count)
+        code = saturate(exact, low, high)
+        clamped += code != exact
+        codes[i] = code
+    return clamped

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from neuro_emu.network.deep.graph import Flatten, Graph, Input, Node, Pool, Weighted
+from neuro_emu.network.deep.graph import Add, Concat, Flatten, Graph, Input, Node, Pool, Weighted
 from neuro_emu.network.deep.shapes import Shape, neurons, window_on
 from neuro_emu.numerics.formats import Format
 
@@ -123,6 +124,36 @@ class Builder:
         index, below = self._next(source)
         shape = (1, 1, neurons(below.shape))
         self.nodes.append(Flatten(index, shape, below.code, below.projection, (below.index,), where))
+        return index
+
+    def add(self, branch: int, shortcut: int, formats: Formats, *, activation: str = "relu", where: str = "") -> int:
+        """End a residual: f(branch + shortcut). Formats of output, delta, projection and pre-activation are used.
+
+        Raises:
+            ValueError: if the two have different shapes.
+
+        """
+        shapes = self.nodes[branch].shape, self.nodes[shortcut].shape
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"a branch {shapes[0]} and a shortcut {shapes[1]} have different shapes")
+        projection, index = formats.projection or formats.delta, len(self.nodes)
+        given = (index, shapes[0], formats.output, projection, (branch, shortcut), where)
+        self.nodes.append(Add(*given, activation, formats.preactivation, formats.delta))
+        return index
+
+    def concat(self, sources: Sequence[int], formats: Formats, *, where: str = "") -> int:
+        """Lay the channels of *sources* side by side. Formats of output and projection (or delta) are used.
+
+        Raises:
+            ValueError: if there are none, or their heights or widths differ.
+
+        """
+        shapes = [self.nodes[source].shape for source in sources]
+        if len({shape[:2] for shape in shapes}) != 1:
+            raise ValueError(f"branches {shapes} have different heights or widths, or there are none")
+        projection, index = formats.projection or formats.delta, len(self.nodes)
+        shape = (*shapes[0][:2], sum(channels for *_, channels in shapes))
+        self.nodes.append(Concat(index, shape, formats.output, projection, tuple(sources), where))
         return index
 
     def graph(self) -> Graph:

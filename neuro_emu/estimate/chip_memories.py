@@ -82,7 +82,8 @@ class Memories:
         elif component in {C.INPUT_READ, C.INPUT_WRITE}:
             yield self.find("input"), action, count, why
         else:
-            names = tuple(f"{name}[{layer}]" for name in _BY_LAYER[component])
+            kinds = _BY_LAYER.get(component, (why,))  # what only graphs of layers have is found nowhere
+            names = tuple(f"{name}[{layer}]" for name in kinds)
             yield self.find(*names, *(("exponential",) if component is C.TABLE_READ else ())), action, count, why
 
     def _errors_written(self, phase: Phase, layer: int) -> str:

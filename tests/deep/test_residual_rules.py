@@ -7,7 +7,6 @@ from rule_graphs import ALL, changed, chip_of, compare, copied, normed, own_form
 from neuro_emu.machine.deep.reading import Source
 from neuro_emu.machine.learning import Decay, Momentum
 
-pytest.importorskip("neuro_emu.datapath.deep.maps")
 pytestmark = pytest.mark.integer
 
 

@@ -176,6 +176,8 @@ FOREIGN = [
     (Phase.UPDATE, Component.VELOCITY),
     (Phase.UPDATE, Component.SCALE),
     (Phase.UPDATE, Component.SHARED_UPDATE),
+    (Phase.FORWARD, Component.NORM),
+    (Phase.ERROR, Component.PARTIAL_READ),
 ]
 
 

@@ -23,7 +23,7 @@ from neuro_emu.kernels.deep import elementwise as ew
 from neuro_emu.machine.deep.chip import DeepChip
 from neuro_emu.machine.deep.matrices import local_layer
 from neuro_emu.machine.deep.norms import norm_layers
-from neuro_emu.machine.deep.reading import Back
+from neuro_emu.machine.deep.reading import Back, Source
 from neuro_emu.machine.matrices import Kind
 from neuro_emu.network.deep.graph import Add, Weighted
 from neuro_emu.network.deep.shapes import Shape
@@ -54,6 +54,7 @@ class FloatOps(FloatMaps, FloatFeedback):
     def __init__(self, chip: DeepChip, state: DeepState, dtype: Any = np.float64) -> None:
         chip.refuse_unknown()
         self.chip, self.dtype, self.learning = chip, np.dtype(dtype), False
+        self.chained = any(reading.source in {Source.CHAIN, Source.LOCAL} for reading in chip.readings)
         graph, learning = chip.graph, chip.learning
         self.read(state)
         self.norms = {la.layer: FloatNorm(la, state.norm[la.layer], self.dtype) for la in norm_layers(chip)}

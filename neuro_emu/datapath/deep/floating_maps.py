@@ -16,9 +16,15 @@ Float = NDArray[Any]
 
 
 class FloatMaps:
-    """What of :class:`neuro_emu.datapath.deep.ops.Ops` joins maps or makes them smaller; formats are ignored."""
+    """What of :class:`neuro_emu.datapath.deep.ops.Ops` joins maps or makes them smaller; formats are ignored.
+
+    Attributes:
+        chained: whether errors come down through pools, so that it matters what they chose.
+
+    """
 
     learning: bool
+    chained: bool
 
     def pool(self, y: Float, node: Pool) -> tuple[Float, Choice | None]:
         """See :class:`Ops`."""
@@ -30,9 +36,10 @@ class FloatMaps:
             return total, None
         parts = _parts(y, node)
         best = next(parts).copy()
-        choice = np.zeros(best.shape if self.learning else 0, dtype=np.uint8)
+        chooses = self.learning and self.chained
+        choice = np.zeros(best.shape if chooses else 0, dtype=np.uint8)
         for k, part in enumerate(parts, start=1):
-            if self.learning:
+            if chooses:
                 np.copyto(choice, k, where=part > best)
             np.maximum(best, part, out=best)
         return best, choice

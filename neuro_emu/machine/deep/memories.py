@@ -217,7 +217,7 @@ class _Memories:
             return []
         longest, bits = max(node.neurons for node in maps), max(node.code.bits for node in maps)
         words = self.samples * longest
-        return [MemoryMacro("passing", words, bits, 2, "1R1W", f"outputs of {self.whose} that nothing learns with")]
+        return [MemoryMacro("passing", words, bits, 2, "1R1W", "y that nothing learns with")]
 
     # --- errors ---
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from neuro_emu.errors import RunError
 from neuro_emu.network.deep.graph import Weighted
 from neuro_emu.numerics import words
-from neuro_emu.numerics.batch_ops import MOST_VALUES, VALUE_FRAC
 from neuro_emu.numerics.norm_formats import NormFormats
+from neuro_emu.numerics.norm_numbers import MOST_VALUES, VALUE_FRAC
 
 if TYPE_CHECKING:
     from neuro_emu.machine.deep.chip import DeepChip

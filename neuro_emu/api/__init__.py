@@ -92,7 +92,10 @@ def _input_codes(experiment: Experiment, data: Dataset, images: NDArray[Any]) ->
     from neuro_emu.network.deep.graph import Graph
 
     codes, network = _flat_codes(experiment, data, images), experiment.chip.network
-    if not isinstance(network, Graph) or network.input_shape[:2] == (1, 1):
+    if not isinstance(network, Graph):
+        # Narrow signed codes would compile every kernel once more, which takes a minute.
+        return codes.astype(np.int32) if codes.dtype == np.int8 else codes
+    if network.input_shape[:2] == (1, 1):
         return codes
     rows, columns, channels = network.input_shape
     return np.ascontiguousarray(codes.reshape(-1, channels, rows, columns).transpose(0, 2, 3, 1))

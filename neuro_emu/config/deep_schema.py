@@ -57,7 +57,7 @@ def _dropout(default: bool) -> Any:
 class Norm:
     """Batch normalisation of a layer's sums, trained on chip."""
 
-    input: Format = setting("format of the requantised sums that statistics are made of", Format(True, 16, 8))
+    input: Format = setting("format of the requantised sums that statistics are made of", Format(True, 16, 6))
     scale: Format = setting("format of γ", Format(True, 16, 12))
     offset: Format = setting("format of β", Format(True, 16, 12))
     error: Format | None = setting("format of the error of the sums; null: as delta", None)

@@ -157,7 +157,7 @@ def test_norms():
     chip = chip_of(
         {CONV: CONV.replace("}", ", norm: {}}"), "identity}": "identity, norm: {error: s9f4, frozen: true}}"}
     )
-    usual = Norm(fmt("s16f8"), fmt("s16f12"), fmt("s16f12"), fmt("s8f7"))
+    usual = Norm(fmt("s16f6"), fmt("s16f12"), fmt("s16f12"), fmt("s8f7"))
     assert [layer.norm for layer in chip.graph.layers] == [
         usual,
         dataclasses.replace(usual, error=fmt("s9f4"), frozen=True),

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuro_emu.api.warm import warm_up
 from neuro_emu.config.dump import dump
 from neuro_emu.config.experiment import Experiment, load, load_text
 from neuro_emu.errors import RunError
@@ -278,32 +279,6 @@ __all__ = [
     "warm_up",
     "write_run",
 ]
-
-_SMALLEST = """
-dataset: {name: synthetic, train: 10, test: 10}
-network: {layers: [dense: {units: 10, activation: sigmoid, weight: %s, output: u8f8}]}
-training: {rule: shallow, epochs: 1, lr_shift: {hidden: 6, output: 6}}
-"""
-_ONLINE = """
-dataset: {name: synthetic, train: 10, test: 10}
-network:
-  layers:
-    - dense: {units: 64, activation: hard_tanh, weight: s8f7, output: s8f7, delta: s8f7}
-    - dense: {units: 10, activation: sigmoid, weight: s8f7, output: u8f8, delta: s9f8}
-training: {rule: drtp, epochs: 1, batch: %d, lr_shift: {hidden: 8, output: 6}}
-"""
-
-
-def warm_up() -> float:
-    """Compile and cache the kernels; returns the seconds spent compiling (0 if they were cached)."""
-    from neuro_emu import jit
-    from neuro_emu.training.means import Means
-
-    for batch, threads in ((1, 1), (1, 2), (2, 1)):  # sample by sample, in tiles, in mini-batches
-        run(load_text(_ONLINE % batch), means=Means(threads=threads))
-    for weight in ("s8f6", "s20f12"):  # weights of more than 16 bits are another compilation
-        run(load_text(_SMALLEST % weight), means=Means("portable"))
-    return jit.compile_seconds()
 
 
 def evaluate(directory: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

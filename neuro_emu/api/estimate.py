@@ -18,6 +18,7 @@ from neuro_emu.estimate.technology import NAMES, Technology, find_technology
 from neuro_emu.files import check_writable, json_text, write_text
 from neuro_emu.machine.counts import Counts, whole_count
 from neuro_emu.machine.deep.chip import DeepChip
+from neuro_emu.machine.deep.either import AnyChip
 
 if TYPE_CHECKING:
     from neuro_emu.estimate.exchange import Tables
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 DENSITIES = {"mnist": 0.191, "fashion_mnist": 0.498}
 """Share of the pixels of all training images that are not 0, counted."""
-
-_WHAT = "estimate of energy and area"
-"""That graphs of layers do not have."""
 
 Counted = tuple[Counts, int]
 """Counts, and the samples that they are over."""
@@ -106,7 +104,7 @@ def estimate_of(
 ) -> Estimate:
     """Return what the chip of *experiment* costs, with counts of a run or, without, those to expect."""
     settings = settings or Settings()
-    wanted, chip = experiment.config.estimate, experiment.dense_chip(_WHAT)
+    wanted, chip = experiment.config.estimate, experiment.chip
     chip.refuse_adam()
     technology = _technology(experiment, settings)
     voltage = settings.voltage or wanted.voltage or technology.nominal_voltage
@@ -138,9 +136,7 @@ def estimate_of(
 
 
 def estimate_of_run(finished: Run) -> Estimate | None:
-    """Return the estimate from the counts of a run; None for the float twin, and for graphs of layers."""
-    if isinstance(finished.experiment.chip, DeepChip):
-        return None
+    """Return the estimate from the counts of a run; None for the float twin."""
     training, inference = (
         counted_of(finished.experiment, finished.metrics, name) for name in ("training", "inference")
     )
@@ -179,8 +175,6 @@ def _technology(experiment: Experiment, settings: Settings) -> Technology:
 
 def _expected(experiment: Experiment, settings: Settings) -> tuple[Counted, Counted, str]:
     """Return the counts to expect of training and inference, and what they stand on."""
-    from neuro_emu.machine.expected import expected_counts
-
     data, wanted = experiment.config.dataset, experiment.config.estimate
     density = wanted.density if settings.density is None else settings.density
     layers = len(experiment.chip.network.layers)
@@ -195,7 +189,7 @@ def _expected(experiment: Experiment, settings: Settings) -> tuple[Counted, Coun
         raise RunError(f"density {', '.join(f'{share:g}' for share in density)}: a share lies between 0 and 1")
     if not 0 <= settings.learning <= 1:
         raise RunError(f"hidden layers learn from {settings.learning:g} of the samples: a share lies between 0 and 1")
-    training, inference, samples = expected_counts(experiment.dense_chip(_WHAT), density, settings.learning)
+    training, inference, samples = _counts_to_expect(experiment.chip, density, settings.learning)
     shares = ", ".join(f"{share:.3g}" for share in density)
     about = f"counts to expect: share of inputs that are not 0, by layer: {shares}"
     if settings.learning != 1:
@@ -203,6 +197,18 @@ def _expected(experiment: Experiment, settings: Settings) -> tuple[Counted, Coun
     elif experiment.chip.learning.error_gate is not None:
         about += "; the error gate taken as open (--learning SHARE; a run counts when it is)"
     return (training, samples), (inference, samples), about
+
+
+def _counts_to_expect(chip: AnyChip, density: Sequence[float], share: float) -> tuple[Counts, Counts, int]:
+    """Return the counts of training and of inference, and the samples that both are over."""
+    if isinstance(chip, DeepChip):
+        from neuro_emu.datapath.deep import expected as deep
+
+        chip.refuse_unheld()
+        return deep.expected_counts(chip, density, share)
+    from neuro_emu.machine.expected import expected_counts
+
+    return expected_counts(chip, density, share)
 
 
 def _counted_run(folder: Path, overrides: Sequence[str]) -> tuple[Experiment, Counted, Counted]:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from neuro_emu.errors import RunError
-from neuro_emu.estimate.external.layers import Bits
+from neuro_emu.estimate.external.layers import Bits, NetworkTraffic
 from neuro_emu.estimate.external.learner import ACCOUNTINGS
 from neuro_emu.estimate.external.named import DEFAULT
+from neuro_emu.estimate.external.of_chip import CONFIGURATION, network_of_chip
 from neuro_emu.estimate.external.published import NAMES, network_of
 from neuro_emu.estimate.external.record import comparison
 from neuro_emu.estimate.technology import find_technology
@@ -58,12 +59,13 @@ def external(
     """Return what training steps read and write outside the chip, by network, rule and accounting.
 
     Args:
-        networks: names, or sizes such as 784-500-10.
+        networks: names, sizes such as 784-500-10, or configurations (`.yaml`), which have formats of their own.
         rules: such as bp, asap/block=4.
         accountings: ``thesis``, ``full``.
         settings: images, mini-batch, bits, memory on the chip.
 
     Raises:
+        ConfigError: if a configuration is wrong, with the place.
         RunError: if something named does not exist.
 
     """
@@ -72,7 +74,9 @@ def external(
         raise RunError("nothing to compare: name networks, rules and accountings")
     n = settings.bits
     bits = Bits(n, n, n, settings.slope_bits, settings.velocity_bits, n)
-    found = [network_of(name, settings.data, settings.width, bits) for name in dict.fromkeys(networks)]
+    found = [_network(name, settings, bits) for name in dict.fromkeys(networks)]
+    if repeated := [one.name for one in found if sum(other.name == one.name for other in found) > 1]:
+        raise RunError(f"two networks are called {repeated[0]!r}: give configurations names of their own")
     technology = find_technology(settings.technology, settings.constants)
     record = comparison(
         found,
@@ -85,7 +89,18 @@ def external(
         layers=settings.layers,
     )
     record |= {"data": settings.data, "width": settings.width, "number_bits": n, "slope_bits": settings.slope_bits}
+    record["configurations"] = [one.name for one in found if one.about == CONFIGURATION]
     return record | {"velocity_bits": settings.velocity_bits}
+
+
+def _network(name: str, settings: Settings, bits: Bits) -> NetworkTraffic:
+    """Return a network by name, by sizes, or from a configuration."""
+    if Path(name).suffix not in {".yaml", ".yml"}:
+        return network_of(name, settings.data, settings.width, bits)
+    from neuro_emu.config.experiment import load
+
+    experiment = load(name)
+    return network_of_chip(experiment.chip, experiment.config.name)
 
 
 def write_external(record: dict[str, Any], directory: str | Path) -> None:

@@ -14,6 +14,8 @@ from neuro_emu.rules import RULES, Need, find_rule, installed_rules
 
 if TYPE_CHECKING:
     from neuro_emu.datasets import Dataset
+    from neuro_emu.machine.counts import Counts
+    from neuro_emu.machine.deep.either import AnyChip
     from neuro_emu.training.loop import Progress
 
 REFERENCE = """
@@ -51,12 +53,13 @@ def _experiment(path: str | Path | None, rule: str, overrides: Sequence[str]) ->
 
 
 def costs_of(experiment: Experiment) -> dict[str, Any]:
-    """Return what a rule needs of a chip; multiplications and cycles are those of a sample without zero inputs."""
-    from neuro_emu.machine.dense import dense_counts, multiplications
+    """Return what a rule needs of a chip; multiplications and cycles are those of a sample without zero inputs.
 
-    chip = experiment.dense_chip("costs of rules")
+    Of a graph also those of its norms, momentum and decay, a batch's share for a sample.
+    """
+    chip = experiment.chip
     rule = chip.learning.rule
-    counts, samples = dense_counts(chip)
+    counts, products, samples = _without_zeros(chip)
     bits = {macro.name: macro.words * macro.bits * macro.banks for macro in chip.memories()}
     kept = ("feedback[", "classifier[", "random_forward[")
     return {
@@ -67,9 +70,25 @@ def costs_of(experiment: Experiment) -> dict[str, Any]:
         "memory_bits": sum(bits.values()),
         "feedback_bits": sum(n for name, n in bits.items() if name.startswith(kept)),
         "learns_feedback": any(use.learned for use in chip.plan.feedback),
-        "multiplications": round(multiplications(chip, counts) / samples),
+        "multiplications": round(products / samples),
         "dense_cycles": round(counts.cycles / samples),
     }
+
+
+def _without_zeros(chip: AnyChip) -> tuple[Counts, int, int]:
+    """Return counts of learning without zero inputs, multiplications among them, and the samples that both are over."""
+    from neuro_emu.machine.chip import Chip
+    from neuro_emu.machine.counts import Component
+
+    if isinstance(chip, Chip):
+        from neuro_emu.machine.dense import dense_counts, multiplications
+
+        counts, samples = dense_counts(chip)
+        return counts, multiplications(chip, counts), samples
+    from neuro_emu.datapath.deep.expected import expected_counts
+
+    counts, _, samples = expected_counts(chip, (1.0,))
+    return counts, int(counts.events[:, :, [Component.MAC, Component.SCALE]].sum()), samples
 
 
 def rules_table(path: str | Path | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -136,7 +136,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="of the fast datapath, the same integers for any N: seeds side by side, which uses cores best, or else"
-        " tiles of label-only rules and parts of tests, both in vector kernels alone (default: 1)",
+        " tiles of label-only rules and parts of tests, both in vector kernels alone, and batches of networks with"
+        " convolutions (default: 1)",
     )
     run.add_argument(
         "--diagnose",
@@ -309,7 +310,7 @@ def _check(args: argparse.Namespace) -> int:
     from neuro_emu import api
     from neuro_emu.config.deep_resolve import expanded
     from neuro_emu.config.dump import dump
-    from neuro_emu.report.text import memory_lines
+    from neuro_emu.report.text import is_long, memory_lines
 
     failed = 0
     for path in args.configs:
@@ -328,7 +329,7 @@ def _check(args: argparse.Namespace) -> int:
             config = expanded(experiment.config, chip.network.classes) if args.expand else experiment.config
             print(f"--- # {fine}\n{dump(config)}", end="")
             memories = [memory.as_dict() for memory in chip.memories()]
-            print("\n" + "\n".join(f"# {line}" for line in memory_lines(memories)))
+            print("\n" + "\n".join(f"# {line}" for line in memory_lines(memories, by_kind=is_long(chip))))
     return 2 if failed else 0
 
 

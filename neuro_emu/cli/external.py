@@ -14,7 +14,7 @@ def add_external(parser: argparse.ArgumentParser) -> None:
         "networks",
         nargs="*",
         metavar="NETWORK",
-        help="vgg11 … vgg19, resnet18 … resnet50, or sizes such as 784-500-10 (default: all named ones)",
+        help="vgg11 … vgg19, resnet18 … resnet50, sizes such as 784-500-10, or a configuration (default: all named)",
     )
     parser.add_argument(
         "--rules",

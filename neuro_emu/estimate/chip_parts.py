@@ -34,15 +34,21 @@ def parts_of(chip: Chip, *, learning: bool = True) -> tuple[Part, ...]:
     of errors, momentum, normalisation) is added from the component library. Memories are those of the machine model.
     """
     build = Build.of(chip)
+    found = logic_of(build, learning=learning)
+    if learning:
+        found += _beside_rtl(chip, build)
+    found += [memory_part(macro) for macro in chip.memories() if learning or _infers(macro)]
+    return tuple(found)
+
+
+def logic_of(build: Build, *, learning: bool) -> list[Part]:
+    """Return lanes and blocks of the core built as *build*, or of one that only infers."""
     found = _lanes(build, learning)
     for name, gates in blocks.blocks_of(build, learning=learning).items():
         if name != "lanes":
             units = build.units if name == "activation units" else 1
             found.append(_block(name, Gates(gates.logic / units, gates.flops // units), units))
-    if learning:
-        found += _beside_rtl(chip, build)
-    found += [_memory(macro) for macro in chip.memories() if learning or _infers(macro)]
-    return tuple(found)
+    return found
 
 
 def _block(name: str, gates: Gates, count: int = 1) -> Part:
@@ -121,12 +127,14 @@ def _twins(chip: Chip) -> bool:
     return any(use.twin for use in chip.plan.feedback)
 
 
-def _memory(macro: MemoryMacro) -> Part:
+def memory_part(macro: MemoryMacro, *, learns: bool | None = None) -> Part:
+    """Return a memory as a part; *learns*: whether it is there for learning alone, None: by its name."""
     attributes: dict[str, int | float | str] = {"words": macro.words, "bits": macro.bits}
     component = "rom" if macro.ports == "ROM" else "sram"
     if component == "sram":
         attributes["ports"] = macro.ports
-    return Part(macro.name, component, attributes, macro.banks, not _infers(macro), macro.holds)
+    alone = not _infers(macro) if learns is None else learns
+    return Part(macro.name, component, attributes, macro.banks, alone, macro.holds)
 
 
 _FORWARD = ("input", "weights[", "outputs[", "table[", "exponential", "tested[")

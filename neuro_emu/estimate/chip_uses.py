@@ -18,7 +18,7 @@ from neuro_emu.numerics.modes import WordSource
 
 MULTIPLY = ("lane operand select", "lane multiplier")
 
-_OPERATIONS: dict[C, tuple[str, ...]] = {
+OPERATIONS: dict[C, tuple[str, ...]] = {
     C.MAC: (*MULTIPLY, "lane accumulate"),
     C.ADD: ("lane accumulate",),
     C.POOL: ("lane accumulate",),
@@ -34,8 +34,8 @@ _MIX = 0.25
 """Share of a lane's generator that mixes the row's word with the neuron's number: XORs and the choice between words,
 of 32 bits each, against two generators and a register's enables (neuro_emu/estimate/components/randomness.py)."""
 
-_Action = tuple[str, str, float, str]
-_Events = dict[C, int]
+Action = tuple[str, str, float, str]
+Events = dict[C, int]
 
 
 def uses_of(chip: Chip, counts: Counts, samples: int, parts: tuple[Part, ...]) -> tuple[Use, ...]:
@@ -55,17 +55,88 @@ def uses_of(chip: Chip, counts: Counts, samples: int, parts: tuple[Part, ...]) -
     return tuple(found)
 
 
-class _Chip:
+class Clocked:
+    """What follows from operations and cycles: logic whose operands move, flip-flops that are clocked or held.
+
+    Args:
+        parts: by name.
+        lanes: of the chip.
+        word_source: of random words.
+        enabled: further parts with flip-flops, each clocked whenever it operates.
+
+    """
+
+    def __init__(
+        self, parts: dict[str, Part], lanes: int, word_source: WordSource, enabled: tuple[str, ...] = ()
+    ) -> None:
+        self.parts, self.lanes, self.word_source, self.enabled = parts, lanes, word_source, enabled
+
+    def idle(self, operated: dict[str, float]) -> Iterator[Action]:
+        """Logic whose operands move while its result is not wanted: the RTL does not hold them back."""
+        products = operated.get("lane multiplier", 0.0)
+        sums = operated.get("lane accumulate", 0.0)
+        for part, moved in (("lane update", products), ("lane accumulate", products), ("lane project", sums)):
+            idle = moved - operated.get(part, 0.0)
+            if part in self.parts and idle > 0:
+                yield part, "idle", idle, "operands move, the result is not wanted"
+
+    def clocked(self, events: Events, operated: dict[str, float], activated: float) -> Iterator[Action]:
+        """Every cycle: control works, registers are clocked, or held where nothing enables them.
+
+        Args:
+            events: counters of a phase and layer.
+            operated: how often parts were kept busy.
+            activated: outputs that the activation units made.
+
+        """
+        cycles = events.get(C.CYCLES, 0)
+        clocked = {
+            "lane operands": operated.get("lane multiplier", 0.0),
+            "lane accumulator": operated.get("lane accumulate", 0.0),
+            "lane signals": float(events.get(C.GATE, 0)),
+            "activation units": activated,
+            "random words": 0.0,
+        }
+        clocked |= {name: operated.get(name, 0.0) for name in self.enabled}
+        if words := events.get(C.RANDOM_WORD, 0):
+            clocked["random words"] = yield from self._random_words(words)
+        for name, part in self.parts.items():
+            if name in CONTROL and cycles:
+                yield name, "tick", cycles, "cycles"
+            flops = int(part.attributes.get("flops", 0))
+            if not flops and not is_small(part):
+                continue
+            every = float(cycles * part.count)
+            work = every if name in ALWAYS else clocked.get(name, 0.0)
+            if work:
+                yield name, "clock", work, "cycles" if name in ALWAYS else "what its enable lets in"
+            if every > work:
+                yield name, "hold", every - work, "cycles without enable"
+
+    def _random_words(self, count: int) -> Generator[Action, None, float]:
+        """Return the share of clock edges; words of lanes step all their registers, a shared word one of them."""
+        sources = {WordSource.LANE_LFSR, WordSource.LANE_XORSHIFT}
+        by_lane = self.word_source in sources
+        share = 1.0 if by_lane else (1 + _MIX * self.lanes) / (1 + self.lanes)
+        why = "random_word: of every lane" if by_lane else "random_word: of the row, mixed in every lane"
+        yield "random words", "operate", count * share, why
+        return (
+            32.0 * count * (self.lanes if by_lane else 1) / max(int(self.parts["random words"].attributes["flops"]), 1)
+        )
+
+
+class _Chip(Clocked):
     """Turns counters into actions."""
 
     def __init__(self, chip: Chip, parts: dict[str, Part], samples: int) -> None:
-        self.chip, self.parts = chip, parts
+        super().__init__(parts, chip.design.lanes, chip.numerics.word_source)
+        self.chip = chip
         self.memories = Memories(chip, parts, samples)
-        self.lanes, self.output = chip.design.lanes, chip.network.output.index
+        self.output = chip.network.output.index
         ops = {step.op for step in chip.plan.steps}
         self.projects = bool(ops.intersection({"project", "transpose", "transpose_sign"}))
 
-    def actions(self, phase: Phase, layer: int, events: _Events, ports: dict[Port, int]) -> Iterator[_Action]:
+    def actions(self, phase: Phase, layer: int, events: Events, ports: dict[Port, int]) -> Iterator[Action]:
         """Return the actions of one phase and layer."""
         for port, count in ports.items():
             if count:
@@ -73,7 +144,7 @@ class _Chip:
         operated: dict[str, float] = {}
         for component, count in events.items():
             why = component.name.lower()
-            if component in _OPERATIONS:
+            if component in OPERATIONS:
                 for part, times in self._operated(phase, layer, component, count, events):
                     operated[part] = operated.get(part, 0.0) + times
                     if times:
@@ -81,12 +152,13 @@ class _Chip:
             elif component not in {C.CYCLES, C.STALLS, C.RANDOM_WORD}:
                 yield from self.memories.accesses(phase, layer, component, count)
             yield from self._outputs(phase, layer, component, count)
-        yield from self._idle(operated)
-        yield from self._clocked(phase, events, operated)
+        yield from self.idle(operated)
+        activated = float(events.get(C.OUTPUT_WRITE, 0)) if phase is Phase.FORWARD else 0.0
+        yield from self.clocked(events, operated, activated)
 
-    def _operated(self, phase: Phase, layer: int, component: C, count: int, events: _Events) -> list[tuple[str, float]]:
+    def _operated(self, phase: Phase, layer: int, component: C, count: int, events: Events) -> list[tuple[str, float]]:
         """Return the parts that an operation keeps busy, and how often."""
-        parts = _OPERATIONS[component]
+        parts = OPERATIONS[component]
         if component is C.GATE and self.projects:
             parts = ("lane gate", "lane project")
         summed = "lane gradient" in self.parts
@@ -106,57 +178,10 @@ class _Chip:
     def _sums(self, phase: Phase) -> bool:
         return phase is Phase.UPDATE or (phase is Phase.FEEDBACK and not self.chip.plan.mirror)
 
-    def _outputs(self, phase: Phase, layer: int, component: C, count: int) -> Iterator[_Action]:
+    def _outputs(self, phase: Phase, layer: int, component: C, count: int) -> Iterator[Action]:
         """Activations and errors, one a neuron."""
         if component is C.OUTPUT_WRITE and phase is Phase.FORWARD:
             yield "activation units", "operate", count, "an activation an output"
             yield "output stage", "operate", count, "an output selected, and at the end compared"
         if component is C.ERROR_WRITE and phase is Phase.ERROR and layer == self.output:
             yield "output stage", "operate", count, "an error an output"
-
-    def _idle(self, operated: dict[str, float]) -> Iterator[_Action]:
-        """Logic whose operands move while its result is not wanted: the RTL does not hold them back."""
-        products = operated.get("lane multiplier", 0.0)
-        sums = operated.get("lane accumulate", 0.0)
-        for part, moved in (("lane update", products), ("lane accumulate", products), ("lane project", sums)):
-            idle = moved - operated.get(part, 0.0)
-            if part in self.parts and idle > 0:
-                yield part, "idle", idle, "operands move, the result is not wanted"
-
-    # --- flip-flops ---------------------------------------------------------------------------------------
-
-    def _clocked(self, phase: Phase, events: _Events, operated: dict[str, float]) -> Iterator[_Action]:
-        """Every cycle: control works, registers are clocked, or held where nothing enables them."""
-        cycles = events.get(C.CYCLES, 0)
-        clocked = {
-            "lane operands": operated.get("lane multiplier", 0.0),
-            "lane accumulator": operated.get("lane accumulate", 0.0),
-            "lane signals": float(events.get(C.GATE, 0)),
-            "activation units": float(events.get(C.OUTPUT_WRITE, 0)) if phase is Phase.FORWARD else 0.0,
-            "random words": 0.0,
-        }
-        if words := events.get(C.RANDOM_WORD, 0):
-            clocked["random words"] = yield from self._random_words(words)
-        for name, part in self.parts.items():
-            if name in CONTROL and cycles:
-                yield name, "tick", cycles, "cycles"
-            flops = int(part.attributes.get("flops", 0))
-            if not flops and not is_small(part):
-                continue
-            every = float(cycles * part.count)
-            work = every if name in ALWAYS else clocked.get(name, 0.0)
-            if work:
-                yield name, "clock", work, "cycles" if name in ALWAYS else "what its enable lets in"
-            if every > work:
-                yield name, "hold", every - work, "cycles without enable"
-
-    def _random_words(self, count: int) -> Generator[_Action, None, float]:
-        """Return the share of clock edges; words of lanes step all their registers, a shared word one of them."""
-        sources = {WordSource.LANE_LFSR, WordSource.LANE_XORSHIFT}
-        by_lane = self.chip.numerics.word_source in sources
-        share = 1.0 if by_lane else (1 + _MIX * self.lanes) / (1 + self.lanes)
-        why = "random_word: of every lane" if by_lane else "random_word: of the row, mixed in every lane"
-        yield "random words", "operate", count * share, why
-        return (
-            32.0 * count * (self.lanes if by_lane else 1) / max(int(self.parts["random words"].attributes["flops"]), 1)
-        )

@@ -10,7 +10,8 @@ import numpy as np
 from neuro_emu.machine.activity import MatrixActivity, counts_of
 from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.counts import Counts
-from neuro_emu.machine.design import ZeroInput
+from neuro_emu.machine.design import Design, ZeroInput
+from neuro_emu.machine.learning import Learning
 from neuro_emu.machine.matrices import Kind, Matrix
 from neuro_emu.machine.ports import UpdatePass, full_pass_stalls
 
@@ -36,8 +37,11 @@ def expected_counts(chip: Chip, density: Sequence[float], learning_share: float 
     mirror = chip.learning.mirror if chip.learning.rule.mirror else None
     samples, steps = (mirror.every, mirror.steps) if mirror else (SAMPLES, 0)
     # As many times over as it takes until every pass that comes now and then has come a whole number of times.
-    repeats = _repeats(chip)
-    rows = [_active(matrix, density[min(matrix.layer, len(density) - 1)], samples) for matrix in chip.matrices]
+    repeats = repeats_of(chip.learning)
+    rows = [
+        active_rows(matrix.index, matrix.rows, density[min(matrix.layer, len(density) - 1)], samples)
+        for matrix in chip.matrices
+    ]
     training = [
         _activity(chip, matrix, active, steps, learning_share, repeats)
         for matrix, active in zip(chip.matrices, rows, strict=True)
@@ -47,17 +51,24 @@ def expected_counts(chip: Chip, density: Sequence[float], learning_share: float 
     return counts_of(chip, training, learning=True), counts_of(chip, inference, learning=False), total
 
 
-def _repeats(chip: Chip) -> int:
-    learning = chip.learning
+def repeats_of(learning: Learning) -> int:
+    """How many times over random samples are taken so that every pass comes a whole number of times."""
     passes = [p for p in (learning.weight_decay, learning.feedback_decay, learning.weight_norm) if p]
     needed = math.lcm(learning.batch, *(learning.batch * one.every for one in passes))
     return needed if needed <= _MOST_REPEATS else learning.batch
 
 
-def _active(matrix: Matrix, density: float, samples: int) -> NDArrayBool:
-    """Return (samples, rows) which rows have an input that is not 0, the same for the same matrix in every run."""
-    random = np.random.default_rng(matrix.index)
-    return random.random((samples, matrix.rows)) < density
+def active_rows(index: int, rows: int, density: float, samples: int) -> NDArrayBool:
+    """Return (samples, rows) which rows have an input that is not 0, the same for the same matrix in every run.
+
+    Args:
+        index: of the matrix in its chip.
+        rows: of the matrix.
+        density: share of input codes that are not 0.
+        samples: random samples.
+
+    """
+    return np.random.default_rng(index).random((samples, rows)) < density
 
 
 def _activity(
@@ -100,14 +111,29 @@ def _decays(chip: Chip, matrix: Matrix, written: int) -> int:
 
 def _stalls(chip: Chip, matrix: Matrix, updates: NDArrayBool) -> int:
     """Stalls of one group's updates, summed over samples."""
-    banks, found = chip.design.weight_banks, 0
-    if chip.design.zero_input is ZeroInput.NONE or updates.all():
-        return len(updates) * full_pass_stalls(matrix.rows, banks)
-    skips = chip.design.zero_input is ZeroInput.SKIP
+    if updates.all():
+        return len(updates) * full_pass_stalls(matrix.rows, chip.design.weight_banks)
+    return stalls_of(chip.design, matrix.rows, updates, biased=matrix.biased)
+
+
+def stalls_of(design: Design, rows: int, updates: NDArrayBool, *, biased: bool) -> int:
+    """Stalls of one group's updates, summed over samples.
+
+    Args:
+        design: the design point.
+        rows: of the matrix.
+        updates: (samples, rows) which rows are written.
+        biased: whether the last row is that of the bias, which is always written.
+
+    """
+    banks, found = design.weight_banks, 0
+    if design.zero_input is ZeroInput.NONE:
+        return len(updates) * full_pass_stalls(rows, banks)
+    skips = design.zero_input is ZeroInput.SKIP
     for sample in updates:
         one = UpdatePass(banks)
-        for row in range(matrix.rows):
-            if sample[row] or (matrix.biased and row == matrix.rows - 1):
+        for row in range(rows):
+            if sample[row] or (biased and row == rows - 1):
                 one.row(row)
             elif not skips:
                 one.idle()

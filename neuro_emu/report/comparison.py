@@ -17,13 +17,13 @@ def rules_list(record: dict[str, Any]) -> str:
     lines = [
         f"on {record['network']} ({record['design']}); beside the memories and multiplications of shallow learning:",
         "",
-        f"{'rule':20}{'waits for':>10}{'memory':>13}{'feedback':>14}{'multiplications':>18}",
+        f"{'rule':20}{'waits for':>10}{'memory':>15}{'feedback':>14}{'multiplications':>18}",
     ]
     for entry in record["rules"]:
         kib = f"+{entry['extra_memory_bits'] / _KIB:,.1f} KiB"
         feedback = f"{entry['feedback_bits'] / _KIB:,.1f} KiB{' *' if entry['learns_feedback'] else '  '}"
         times = f"+{entry['extra_multiplications']:,}"
-        lines.append(f"{entry['rule']:20}{entry['needs']:>10}{kib:>13}{feedback:>14}{times:>18}")
+        lines.append(f"{entry['rule']:20}{entry['needs']:>10}{kib:>15}{feedback:>14}{times:>18}")
     lines += ["", "* learns; multiplications of a training sample without zero inputs", ""]
     for name, reason in record["refused"].items():
         text = f"{name} does not fit this design point: {' '.join(reason.split())}"

@@ -45,7 +45,8 @@ def _heading(record: Record) -> list[str]:
     on_chip = f"{exact(record['capacity_kib'])} KiB" if record["capacity_kib"] else "nothing"
     settings = [f"{data}, mini-batch {record['batch']}", f"{on_chip} of parameters and kept activations on the chip"]
     if "number_bits" in record:
-        settings.insert(1, f"{record['number_bits']} bits a number")
+        own = "; configurations: those of their formats" * bool(record.get("configurations"))
+        settings.insert(1, f"{record['number_bits']} bits a number{own}")
     if record["generated"]:
         settings.append("fixed random matrices generated")
     return [told, *textwrap.wrap("; ".join(settings), _COLUMNS, subsequent_indent="  ")]
@@ -137,6 +138,24 @@ def _accesses(step: Mapping[str, Any]) -> list[str]:
     return lines if len(lines) > 1 else []
 
 
+def _ranges(names: Sequence[str]) -> list[str]:
+    """Return names such as `weights[3]` with those of neighbouring layers as one: `weights[3 to 5]`."""
+    found: list[tuple[str, list[int]]] = []
+    for name in names:
+        kind, _, rest = name.partition("[")
+        layer = int(rest[:-1]) if rest else -1
+        if found and rest and found[-1][0] == kind and abs(layer - found[-1][1][-1]) == 1:
+            found[-1][1].append(layer)
+        else:
+            found.append((kind, [layer]))
+    texts = []
+    for kind, layers in found:
+        first, last = min(layers), max(layers)
+        both = f"{first} to {last}" if last > first + 1 else ", ".join(map(str, sorted(layers)))
+        texts.append(kind if first < 0 else f"{kind}[{both}]")
+    return texts
+
+
 def estimate_section(found: Record, *, full: bool = False) -> list[str]:
     """Return what external memory adds to an estimate.
 
@@ -157,7 +176,7 @@ def estimate_section(found: Record, *, full: bool = False) -> list[str]:
         ("outside", found["training"]["outside"]),
         ("on the chip", found["training"]["on_chip"]),
     ):
-        told = f"{label}: {', '.join(names) or 'nothing'}"
+        told = f"{label}: {', '.join(_ranges(names)) or 'nothing'}"
         lines += textwrap.wrap(told, _COLUMNS, initial_indent="  ", subsequent_indent="    ")
     if full:
         for name in ("training", "inference"):

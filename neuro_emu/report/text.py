@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from neuro_emu.machine.deep.chip import DeepChip
+from neuro_emu.machine.deep.either import AnyChip
 from neuro_emu.report.estimate import estimate_lines
 
 if TYPE_CHECKING:
     from neuro_emu.training.finished import Run
 
 _COLUMNS = 100
+_FEW_LAYERS = 4
 _PHASES = ("load", "forward", "error", "update", "feedback")
 
 
@@ -22,17 +25,22 @@ def _phases(m: dict[str, Any]) -> list[str]:
     return [phase for phase in _PHASES if phase in m["training"]["counts"]]
 
 
+def is_long(chip: AnyChip) -> bool:
+    """Whether a network is a graph of more layers than a reader wants every memory and counter of."""
+    return isinstance(chip, DeepChip) and len(chip.graph.layers) > _FEW_LAYERS
+
+
 def summary(run: Run) -> str:
     """Return what a designer wants to know first, in at most 100 columns."""
     m = run.metrics
     lines = [*textwrap.wrap(_headline(run), _COLUMNS, subsequent_indent="  "), ""]
     lines += _accuracy(m)
     if m["training"] is not None:
-        lines += ["", *_cycles(run), "", *_accesses(m)]
+        lines += ["", *_cycles(run), "", *_accesses(m, by_layer=not is_long(run.experiment.chip))]
     if m["tally"] is not None:
         lines += ["", *_tallies(run)]
     if m["memories"] and m["training"] is not None:
-        lines += ["", *memory_lines(m["memories"])]
+        lines += ["", *memory_lines(m["memories"], by_kind=is_long(run.experiment.chip))]
     if run.estimate is not None:
         lines += ["", *estimate_lines(run.estimate)]
     lines += ["", *_provenance(run)]
@@ -84,9 +92,8 @@ def _accuracy(m: dict[str, Any]) -> list[str]:
         )
     angles = [f"{angle:.1f}°" if angle is not None else "-" for angle in m["feedback_angles"]]
     if any(angle is not None for angle in m["feedback_angles"]):
-        lines.append(
-            f"feedback          {', '.join(angles)} between B and the transposed weights above, by hidden layer"
-        )
+        told = f"{', '.join(angles)} between B and the transposed weights above, by hidden layer"
+        lines += textwrap.wrap(told, _COLUMNS, initial_indent=f"{'feedback':18}", subsequent_indent=" " * 18)
     return lines
 
 
@@ -124,13 +131,21 @@ def _cycles(run: Run) -> list[str]:
     return lines
 
 
-def _accesses(m: dict[str, Any]) -> list[str]:
-    """Accesses per training sample by phase; banked memories by bank, on lines of their own from four banks on."""
+def _accesses(m: dict[str, Any], *, by_layer: bool) -> list[str]:
+    """Accesses per training sample by phase; banked memories by bank, on lines of their own from four banks on.
+
+    Args:
+        m: the record of a run.
+        by_layer: otherwise those of all layers and banks are summed.
+
+    """
     counted = m["training"]
     samples = counted["samples"]
     rows: dict[tuple[int, str], list[str]] = {}
     by_bank: dict[tuple[int, str], list[float]] = {}
     phases = _phases(m)
+    if not by_layer:
+        return _summed_accesses(counted, phases)
     for p, phase in enumerate(phases):
         for k, layer in enumerate(counted["counts"][phase]):
             for component, count in layer.items():
@@ -152,8 +167,22 @@ def _accesses(m: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _summed_accesses(counted: dict[str, Any], phases: list[str]) -> list[str]:
+    """Accesses per training sample by phase, layers and banks together."""
+    rows: dict[str, list[float]] = {}
+    for p, phase in enumerate(phases):
+        for layer in counted["counts"][phase]:
+            for component, count in layer.items():
+                if component not in _NOT_ACCESSES:
+                    total = sum(count) if isinstance(count, list) else count
+                    rows.setdefault(component, [0.0] * len(phases))[p] += total / counted["samples"]
+    lines = [_access_row("accesses a sample, all layers", *phases)]
+    cells = {name: [f"{n:,.1f}" if n else "·" for n in row] for name, row in sorted(rows.items())}
+    return [*lines, *(_access_row(f"  {name}", *row) for name, row in cells.items())]
+
+
 _NOT_ACCESSES = {"cycles", "stalls", "mac", "gate", "update", "random_word", "shared_update", "add", "pool"}
-_NOT_ACCESSES |= {"velocity", "scale"}
+_NOT_ACCESSES |= {"velocity", "scale", "norm"}
 
 
 def _access_row(name: str, *cells: str) -> str:
@@ -187,16 +216,45 @@ def _tallies(run: Run) -> list[str]:
     return lines
 
 
-def memory_lines(memories: Sequence[dict[str, Any]]) -> list[str]:
-    """Return one line a memory, after their sum."""
-    total = sum(x["words"] * x["bits"] * x["banks"] for x in memories)
+def memory_lines(memories: Sequence[dict[str, Any]], *, by_kind: bool = False) -> list[str]:
+    """Return one line a memory, after their sum.
+
+    Args:
+        memories: as :meth:`neuro_emu.machine.design.MemoryMacro.as_dict` describes them.
+        by_kind: whether those that hold the same of different layers share a line.
+
+    """
+    total = sum(map(_memory_bits, memories))
     lines = [f"memory            {total / 8192:,.1f} KiB"]
+    if by_kind:
+        return lines + _memories_by_kind(memories)
     width = max([18, *(len(x["name"]) for x in memories)])
     for x in memories:
         size = f"{x['words'] * x['bits'] * x['banks'] / 8192:,.2f} KiB"
         banks = f"{x['banks']} × " if x["banks"] > 1 else ""
         shape = f"{banks}{x['words']} × {x['bits']} bit"
-        lines.append(f"  {x['name']:{width}}{size:>12}  {shape:22} {x['ports']:5} {x['holds']}")
+        line = f"  {x['name']:{width}}{size:>12}  {shape:22} {x['ports']:5} "
+        lines += textwrap.wrap(x["holds"], _COLUMNS, initial_indent=line, subsequent_indent=" " * len(line))
+    return lines
+
+
+def _memory_bits(memory: dict[str, Any]) -> int:
+    return int(memory["words"] * memory["bits"] * memory["banks"])
+
+
+def _memories_by_kind(memories: Sequence[dict[str, Any]]) -> list[str]:
+    """Return one line for all memories of a name, the largest kind first."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for memory in memories:
+        kinds.setdefault(memory["name"].split("[")[0], []).append(memory)
+    lines = []
+    for name, found in sorted(kinds.items(), key=lambda item: -sum(map(_memory_bits, item[1]))):
+        size = f"{sum(map(_memory_bits, found)) / 8192:,.2f} KiB"
+        largest = max(found, key=_memory_bits)
+        holds = largest["holds"].split(";")[0]  # what comes behind is of one memory
+        told = holds if len(found) == 1 else f"{len(found)} memories, the largest {largest['name']}: {holds}"
+        line = f"  {name:22}{size:>16}  "
+        lines += textwrap.wrap(told, _COLUMNS, initial_indent=line, subsequent_indent=" " * len(line))
     return lines
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from neuro_emu.datapath.deep.counted import CountedOps
 from neuro_emu.datapath.deep.floating import FloatOps
+from neuro_emu.datapath.deep.parts import Threads
 from neuro_emu.datapath.deep.traced import TracedOps
 from neuro_emu.datapath.deep.walk import Walk
 from neuro_emu.errors import OverflowDetected, RunError
@@ -20,8 +21,6 @@ from neuro_emu.numerics.augment import Augmentation
 from neuro_emu.training.engines import presented
 
 Int64 = NDArray[np.int64]
-
-_INTEGERS: dict[str, type[CountedOps] | type[TracedOps]] = {"fast": CountedOps, "traced": TracedOps}
 
 
 _PRECISIONS: dict[int, Any] = {64: np.float64, 32: np.float32}
@@ -38,7 +37,7 @@ class DeepEngine:
         labels: (samples,) classes.
         targets: none: graphs have no regression.
         datapath: ``fast``, ``traced``, or ``float``: the float twin.
-        threads: one.
+        threads: that share the samples of a batch; only the fast datapath has more than one. No integer hangs on them.
         precision: bits of the float twin's numbers, 64 or 32.
 
     Raises:
@@ -65,19 +64,21 @@ class DeepEngine:
         self._augment = augment
         if targets is not None:
             raise RunError("graphs have no regression")
-        if datapath not in {*_INTEGERS, "float"}:
+        if datapath not in {"fast", "traced", "float"}:
             raise RunError(f"graphs have no datapath {datapath!r}: fast, traced or float")
         if precision not in _PRECISIONS:
             raise RunError(f"the float twin has numbers of 64 or 32 bits, not {precision}")
-        if threads != 1:
-            raise RunError(f"graphs train on one thread so far, not on {threads}: leave threads at 1")
+        if threads < 1 or (threads > 1 and datapath != "fast"):
+            raise RunError(f"graphs do not train on {threads} threads on the {datapath} datapath: leave threads at 1")
         self._chip, self._state, self._codes, self._labels = chip, state.copy(), codes, labels
         self._floating = datapath == "float"
-        self._ops: CountedOps | TracedOps | FloatOps = (
-            FloatOps(chip, self._state, _PRECISIONS[precision])
-            if self._floating
-            else _INTEGERS[datapath](chip, self._state)
-        )
+        self._ops: CountedOps | TracedOps | FloatOps
+        if self._floating:
+            self._ops = FloatOps(chip, self._state, _PRECISIONS[precision])
+        elif datapath == "traced":
+            self._ops = TracedOps(chip, self._state)
+        else:
+            self._ops = CountedOps(chip, self._state, Threads(threads) if threads > 1 else None)
         ops: Any = self._ops
         self._walk: Walk[Any] = Walk(chip, ops)
         self._order: Int64 = np.zeros(0, dtype=np.int64)

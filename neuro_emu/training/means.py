@@ -13,7 +13,7 @@ class Means:
 
     Attributes:
         backend: ``auto``, ``plain``, ``portable`` or ``vector`` (:mod:`neuro_emu.datapath.backends`).
-        threads: used by rules whose hidden layers wait for nothing but the label, and in tests by all.
+        threads: used by rules whose hidden layers wait for nothing but the label, by graphs, and in tests by all.
 
     """
 

@@ -70,7 +70,7 @@ def test_it_learns_and_leaves_a_run_directory(finished):
     assert [tally["updates"] for tally in record["tally"]] == [batches * codes for codes in written]
     names = {path.name for path in finished.iterdir()}
     assert names >= {"config.yaml", "metrics.json", "weights.npz", "summary.txt", "curves.svg"}
-    assert not {name for name in names if name.startswith("estimate")}
+    assert json.loads((finished / "estimate.json").read_text(encoding="utf-8"))["name"] == "tiny_conv"
     lines = (finished / "summary.txt").read_text(encoding="utf-8").splitlines()
     assert max(map(len, lines)) <= 100
     assert "weights s8f7 / s8f7 / s12f9 STOCH" in " ".join(lines[:2])
@@ -179,9 +179,8 @@ def test_each_epoch_presents_other_images():
     [
         (["golden", "CONFIG"], "golden vectors"),
         (["cosim", "CONFIG"], "golden vectors"),
-        (["estimate", "CONFIG"], "estimate"),
+        (["estimate", "CONFIG", "--toggles", "5"], "operands to look at"),
         (["run", "CONFIG", "--diagnose"], "diagnosis"),
-        (["compare", "CONFIG", "--rules", "drtp"], "costs of rules"),
         (["analyse", "labels", "CONFIG"], "analyses of alignment"),
     ],
 )

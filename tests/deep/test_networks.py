@@ -167,7 +167,7 @@ def test_short_names():
     assert str(small_net("drtp", 4).graph) == "2x6x5-3c3-2p-4c2-9-4"
 
 
-@pytest.mark.parametrize("more", [{"threads": 2}, {"threads": 0}, {"datapath": "quick"}])
-def test_other_datapaths_and_more_threads_are_refused(more):
+@pytest.mark.parametrize("more", [{"threads": 2, "datapath": "traced"}, {"threads": 0}, {"datapath": "quick"}])
+def test_other_datapaths_and_threads_there_are_refused(more):
     with pytest.raises(RunError, match="graphs"):
         DeepEngine(None, None, None, None, **more)

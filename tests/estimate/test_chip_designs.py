@@ -17,6 +17,7 @@ from neuro_emu.estimate.cost import cost_of
 from neuro_emu.estimate.price import Prices
 from neuro_emu.estimate.record import record_of
 from neuro_emu.estimate.technology import find_technology
+from neuro_emu.machine.chip import Chip
 from neuro_emu.machine.counts import Component, Counts, Phase, Port
 from neuro_emu.machine.expected import expected_counts
 from neuro_emu.rules import RULES
@@ -25,7 +26,7 @@ sys.path.append(str(Path(__file__).parents[1] / "config"))
 from tiny_experiment import BASE
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SHIPPED = sorted(path.name for path in CONFIGS.glob("*.yaml"))
+SHIPPED = sorted(path.name for path in CONFIGS.glob("*.yaml") if isinstance(load(path).chip, Chip))
 PAPERS = [f"papers/{name}_chip.yaml" for name in ("dkp", "drtp_fc1", "drtp_regression", "fa_review", "weight_mirror")]
 TECHNOLOGY = find_technology("n28")
 PRICES = Prices(TECHNOLOGY, TECHNOLOGY.nominal_voltage)

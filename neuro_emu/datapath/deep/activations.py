@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuro_emu.datapath.deep.ops import Kept, Labels
+from neuro_emu.datapath.deep.parts import Spread, sum_parts
 from neuro_emu.kernels.deep import elementwise as ew
 from neuro_emu.machine.deep.chip import DeepChip
 from neuro_emu.network.deep.graph import Add, Weighted
@@ -31,6 +32,7 @@ class Activations:
     trained: Array
     tested: Array
     learning: bool
+    spread: Spread
 
     def prepare(self) -> None:
         """Make the tables, before the first operation."""
@@ -51,6 +53,16 @@ class Activations:
             for node in self.chip.graph.nodes
             if isinstance(node, Weighted | Add) and node.preactivation.bits == _ADDRESS_BITS
         }
+        self._bits = {
+            node.index: _is_bit(node, self._tables[node.index][1])
+            for node in self.chip.graph.nodes
+            if isinstance(node, Weighted | Add) and node.index in self._tables
+        }
+        self._lines = {
+            node.index: _is_line(node, self._tables[node.index][0])
+            for node in self.chip.graph.nodes
+            if isinstance(node, Weighted | Add) and node.index in self._tables
+        }
 
     @property
     def events(self) -> Array:
@@ -60,8 +72,12 @@ class Activations:
     def requantise(self, v: Array, frac: int, to: Format, layer: int, event: int) -> Array:
         """See :class:`Ops`."""
         codes = np.empty(v.shape, dtype=np.int16)
-        clamped = ew.requantise_flat(v.reshape(-1), frac - to.frac, to.low, to.high, codes.reshape(-1))
-        self.events[layer, event] += clamped
+        exact, flat, shift = v.reshape(-1), codes.reshape(-1), frac - to.frac
+
+        def part(i: int, j: int) -> int:
+            return int(ew.requantise_flat(exact[i:j], shift, to.low, to.high, flat[i:j]))
+
+        self.events[layer, event] += sum_parts(self.spread, len(flat), part)
         return codes
 
     def activate(self, q: Array, node: Weighted | Add) -> Array:
@@ -69,13 +85,23 @@ class Activations:
         if node.code.high > np.iinfo(np.int16).max:  # of the last layer: nothing reads it but the host
             return self._tables[node.index][0][q.astype(np.intp)]
         y = np.empty(q.shape, dtype=np.int16)
-        if node.preactivation.bits == _ADDRESS_BITS:
-            ew.look_up(q.reshape(-1), self._tables[node.index][0].astype(np.int16), y.reshape(-1))
+        given, flat = q.reshape(-1), y.reshape(-1)
+        if not self._lines.get(node.index, True):
+            table = self._tables[node.index][0].astype(np.int16)
+
+            def looked_up(i: int, j: int) -> int:
+                ew.look_up(given[i:j], table, flat[i:j])
+                return 0
+
+            sum_parts(self.spread, len(flat), looked_up)
             return y
-        low, high = _kinks(node)
-        drop = node.preactivation.frac - node.code.frac
-        bounds = np.array([low, high, drop, node.code.low, node.code.high], dtype=np.int64)
-        ew.linear(q.reshape(-1), bounds, y.reshape(-1))
+        bounds = _line(node)
+
+        def clamped(i: int, j: int) -> int:
+            ew.linear(given[i:j], bounds, flat[i:j])
+            return 0
+
+        sum_parts(self.spread, len(flat), clamped)
         return y
 
     def gate(self, p: Array, q: Array, node: Weighted | Add, frac: int, layer: int) -> Array:
@@ -85,12 +111,14 @@ class Activations:
             gone = self._gone[layer] if self._kept is None else self._gone[layer][self._kept]
             p = np.where(gone != 0, 0, p).astype(p.dtype)
         limits = np.array([frac + node.derivative.frac - to.frac, to.low, to.high], dtype=np.int64)
-        flat = p.reshape(-1), q.reshape(-1)
-        if node.preactivation.bits == _ADDRESS_BITS:
-            clamped = ew.gate_flat(*flat, self._tables[node.index][1], limits, delta.reshape(-1))
-        else:
-            clamped = ew.gate_bit(*flat, np.array(_open_between(node)), limits, delta.reshape(-1))
-        self.events[layer, DELTA_OVF] += clamped
+        errors, codes, kept, by_bit = p.reshape(-1), q.reshape(-1), delta.reshape(-1), self._bits.get(node.index, True)
+        slopes = np.array(_open_between(node)) if by_bit else self._tables[node.index][1]
+        kernel = ew.gate_bit if by_bit else ew.gate_flat
+
+        def part(i: int, j: int) -> int:
+            return int(kernel(errors[i:j], codes[i:j], slopes, limits, kept[i:j]))
+
+        self.events[layer, DELTA_OVF] += sum_parts(self.spread, len(kept), part)
         return delta
 
     def output_error(self, q: Array, labels: Labels) -> tuple[Array, Array, Array]:
@@ -151,9 +179,37 @@ def _kinks(node: Weighted | Add) -> tuple[int, int]:
     return (0 if node.activation == "relu" else node.preactivation.low), node.preactivation.high
 
 
+def _line(node: Weighted | Add) -> Array:
+    """Bounds of a linear activation; see :func:`neuro_emu.kernels.deep.elementwise.linear`."""
+    drop = node.preactivation.frac - node.code.frac
+    return np.array([*_kinks(node), drop, node.code.low, node.code.high], dtype=np.int64)
+
+
+def _is_line(node: Weighted | Add, table: Array) -> bool:
+    """Whether a table (256,) of outputs is what a linear activation gives, which needs no table."""
+    if node.code.high > np.iinfo(np.int16).max:
+        return False
+    codes, found = _addressed(len(table)), np.empty(len(table), dtype=np.int16)
+    ew.linear(codes, _line(node), found)
+    return bool(np.array_equal(found, table))
+
+
+def _addressed(count: int) -> Array:
+    """Pre-activation at each address of a table."""
+    address = np.arange(count, dtype=np.int16)
+    return np.where(address < count // 2, address, address - count).astype(np.int16)
+
+
 def _open_between(node: Weighted | Add) -> tuple[int, int]:
     """F′(q) is 1 between these, both excluded."""
     one = 1 << node.preactivation.frac
     if node.activation == "hard_tanh":
         return -one, one
     return (0 if node.activation == "relu" else node.preactivation.low - 1), node.preactivation.high + 1
+
+
+def _is_bit(node: Weighted | Add, slopes: Array) -> bool:
+    """Whether a table of f′ says no more than the bounds of :func:`_open_between`."""
+    low, high = _open_between(node)
+    codes = _addressed(len(slopes))
+    return bool(np.array_equal(slopes, ((codes > low) & (codes < high)).astype(slopes.dtype)))

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from neuro_emu.datapath.deep.parts import Spread
 from neuro_emu.datapath.deep.products import Products
 from neuro_emu.datapath.deep.writes import Writer
 from neuro_emu.machine.deep.chip import DeepChip
@@ -28,6 +29,7 @@ class Core(ABC):
     trained: Array
     tested: Array
     learning: bool
+    spread: Spread
 
     @abstractmethod
     def requantise(self, v: Array, frac: int, to: Format, layer: int, event: int) -> Array:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neuro_emu.datapath.deep.integer import IntegerOps
 from neuro_emu.datapath.deep.ops import Choice, Labels
+from neuro_emu.datapath.deep.parts import Spread
 from neuro_emu.kernels.deep import active as kn
 from neuro_emu.machine.counts import Counts
 from neuro_emu.machine.deep.activity import Activity, Key, counts_of
@@ -34,8 +35,8 @@ class CountedOps(IntegerOps):
 
     """
 
-    def __init__(self, chip: DeepChip, state: DeepState) -> None:
-        super().__init__(chip, state)
+    def __init__(self, chip: DeepChip, state: DeepState, spread: Spread | None = None) -> None:
+        super().__init__(chip, state, spread)
         self.activities = Activity(), Activity()
         self._noting = True
         self._normed: list[Weighted] = []  # layers whose γ and β are written at the end of the batch
@@ -74,9 +75,9 @@ class CountedOps(IntegerOps):
             return None
         if id(x) not in self._seen:
             codes = _rows(x)
-            hits = np.zeros(codes.shape[1], dtype=np.int64)
-            kn.count_active(codes, hits)
-            self._seen[id(x)] = x, hits
+            parts = np.zeros((self.spread.parts, codes.shape[1]), dtype=np.int64)
+            self.spread(len(codes), lambda part, i, j: kn.count_active(codes[i:j], parts[part]))
+            self._seen[id(x)] = x, parts.sum(axis=0)
         return self._seen[id(x)][1]
 
     # --- forward ---

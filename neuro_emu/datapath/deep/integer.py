@@ -15,7 +15,8 @@ from neuro_emu.datapath.deep.maps import Maps
 from neuro_emu.datapath.deep.mirror import Mirroring
 from neuro_emu.datapath.deep.normalising import Normalising, Norms
 from neuro_emu.datapath.deep.ops import Kept
-from neuro_emu.datapath.deep.products import MOST, Packed, Products, is_narrow, largest
+from neuro_emu.datapath.deep.parts import Alone, Spread
+from neuro_emu.datapath.deep.products import MOST, Packed, Products, is_narrow, largest, panels_of
 from neuro_emu.datapath.deep.sharing import Sharing
 from neuro_emu.datapath.deep.signals import Signals
 from neuro_emu.datapath.deep.writes import Writer
@@ -40,19 +41,21 @@ class IntegerOps(Maps, Normalising, Signals, Sharing, Classifiers, Mirroring):
     Args:
         chip: what to emulate.
         state: its state, which is changed in place.
+        spread: how the samples of a batch are shared among threads; None: not at all. No integer hangs on it.
 
     Raises:
         RunError: if the chip has settings that the integers of graphs do not have.
 
     """
 
-    def __init__(self, chip: DeepChip, state: DeepState) -> None:
+    def __init__(self, chip: DeepChip, state: DeepState, spread: Spread | None = None) -> None:
         chip.refuse_unheld()
-        self.chip, self.state, self.products = chip, state, Products()
+        self.spread: Spread = spread or Alone()
+        self.chip, self.state, self.products = chip, state, Products(self.spread)
         shape = len(chip.graph.layers), len(TALLIES)
         self.trained, self.tested = (np.zeros(shape, dtype=np.int64) for _ in range(2))
-        self.writer = Writer(chip, state, self.trained)
-        self.norms = Norms(chip, state, self.writer, (self.trained, self.tested))
+        self.writer = Writer(chip, state, self.trained, self.spread.parts)
+        self.norms = Norms(chip, state, self.writer, (self.trained, self.tested), self.spread)
         self._packed: dict[tuple[str, int], Packed] = {}
         self._bounds: dict[int, int] = {}
         self._samples = 0
@@ -140,7 +143,7 @@ class IntegerOps(Maps, Normalising, Signals, Sharing, Classifiers, Mirroring):
         else:
             spread, seen = products.dilated(d, window)
             if packed is None:
-                p = products.exact_product(spread, seen, products.flipped(matrix, window), seen.depth, 0)
+                p = products.unbounded(spread, seen, products.flipped(matrix, window))
             else:
                 p = products.product(spread, seen, window.channels, packed)
         return p.reshape(len(d), *node.seen)
@@ -150,9 +153,7 @@ class IntegerOps(Maps, Normalising, Signals, Sharing, Classifiers, Mirroring):
         total = np.zeros((node.rows, node.units), dtype=np.int64)
         if not len(d):
             return total
-        for left, right, start in self.products.gradient_slices(h, d, node, node.sum_error):
-            for rows, panel in self.products.panels(left, right, start, node.depth):
-                kn.add_sums(panel, total[rows])
+        self.products.gradient(h, d, node, node.sum_error, total)
         if node.biased:
             total[node.depth] = self._bias_gradient(d, node)
         return total
@@ -176,16 +177,21 @@ class IntegerOps(Maps, Normalising, Signals, Sharing, Classifiers, Mirroring):
 
     def learn(self, h: Array, d: Array, node: Weighted) -> None:
         """See :class:`Ops`."""
-        peak = len(d) * node.positions * largest(h) * largest(d)
-        if node.window is not None or self.chip.learning.momentum or not len(d) or peak > MOST:
+        by_rows = node.window is None and not self.chip.learning.momentum and len(d) > 0
+        peak = len(d) * largest(h) * largest(d) if by_rows else 0
+        if not by_rows or peak > MOST:
             self.write(Kind.WEIGHTS, node.layer, self.gradient(h, d, node))
             return
         matrix = self.chip.matrices[node.layer]
         self.forget(matrix)
         words = self.writer.words(matrix.index, matrix.rows)
-        for left, right, start in self.products.gradient_slices(h, d, node, node.sum_error):
-            for rows, panel in self.products.panels(left, right, start, node.depth):
-                self.writer.write_rows(matrix, rows, panel, words, peak)
+        packed = self.products.packed_gradient(h, d, node, node.sum_error)
+
+        def part(number: int, first: int, last: int) -> None:
+            for rows, panel in self.products.panels(packed, slice(first, last), node.depth, number):
+                self.writer.write_rows(matrix, rows, panel, words, peak, number)
+
+        self.spread(panels_of(node.depth), part)
         if node.biased:
             sums = self._bias_gradient(d, node)[None]
             self.writer.write_rows(matrix, slice(node.depth, node.rows), sums, words, int(np.abs(sums).max()))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from neuro_emu.datapath.deep.activations import Activations
 from neuro_emu.datapath.deep.ops import Choice
+from neuro_emu.datapath.deep.parts import sum_parts
 from neuro_emu.kernels.deep import elementwise as ew
 from neuro_emu.kernels.deep import pool as pl
 from neuro_emu.network.deep.graph import Add, Concat, Node, Pool
@@ -28,20 +29,30 @@ class Maps(Activations):
         """See :class:`Ops`."""
         shape = (len(y), *node.shape)
         pooled = np.empty(shape, dtype=np.int16)
-        if node.kind == "average":
-            pl.average_pool(y, node.kernel, node.stride, np.empty(shape[-1], dtype=np.int32), pooled)
-            return pooled, None
-        choice = np.empty(shape, dtype=np.uint8)
-        pl.max_pool(y, node.kernel, node.stride, pooled, choice)
+        choice = None if node.kind == "average" else np.empty(shape, dtype=np.uint8)
+
+        def part(_: int, i: int, j: int) -> None:
+            if choice is None:
+                pl.average_pool(y[i:j], node.kernel, node.stride, np.empty(shape[-1], dtype=np.int32), pooled[i:j])
+            else:
+                pl.max_pool(y[i:j], node.kernel, node.stride, pooled[i:j], choice[i:j])
+
+        self.spread(len(y), part)
         return pooled, choice
 
     def pool_back(self, d: Array, choice: Choice | None, node: Pool, to: Format, layer: int) -> Array:
         """See :class:`Ops`."""
         sums = np.empty((len(d), *node.seen), dtype=np.int32)
+
+        def part(_: int, i: int, j: int) -> None:
+            if choice is None:
+                pl.average_pool_back(d[i:j], node.kernel, node.stride, sums[i:j])
+            else:
+                pl.max_pool_back(d[i:j], choice[i:j], node.kernel, node.stride, sums[i:j])
+
+        self.spread(len(d), part)
         if choice is not None:
-            pl.max_pool_back(d, choice, node.kernel, node.stride, sums)
             return self.requantise(sums, node.projection.frac, to, layer, PROJECTION_OVF)
-        pl.average_pool_back(d, node.kernel, node.stride, sums)
         errors, window = np.empty(sums.shape, dtype=np.int16), node.kernel[0] * node.kernel[1]
         limits = np.array([1 << (to.frac - node.projection.frac), window, to.low, to.high], dtype=np.int64)
         self.events[layer, PROJECTION_OVF] += pl.mean_flat(sums.reshape(-1), limits, errors.reshape(-1))
@@ -53,15 +64,25 @@ class Maps(Activations):
         """See :class:`Ops`."""
         most, to = max(sources[0].frac, sources[1].frac), node.preactivation
         left = [1 << (most - source.frac) for source in sources]
-        limits = np.array([*left, most - to.frac, to.low, to.high], dtype=np.int64)
-        q = np.empty(a.shape, dtype=np.int16)
-        self.events[layer, PREACTIVATION_OVF] += ew.add_flat(a.reshape(-1), b.reshape(-1), limits, q.reshape(-1))
+        return self._sum((a, b), [*left, most - to.frac, to.low, to.high], layer, PREACTIVATION_OVF)
+
+    def _sum(self, parts: tuple[Array, Array], limits: list[int], layer: int, event: int) -> Array:
+        """Sum of two batches of codes; *limits* are those of :func:`neuro_emu.kernels.deep.elementwise.add_flat`."""
+        q, given = np.empty(parts[0].shape, dtype=np.int16), np.array(limits, dtype=np.int64)
+        a, b, flat = parts[0].reshape(-1), parts[1].reshape(-1), q.reshape(-1)
+
+        def part(i: int, j: int) -> int:
+            return int(ew.add_flat(a[i:j], b[i:j], given, flat[i:j]))
+
+        self.events[layer, event] += sum_parts(self.spread, len(flat), part)
         return q
 
     def merge(self, parts: Sequence[Array], to: Format, layer: int) -> Array:
         """See :class:`Ops`."""
         if len(parts) == 1:
             return parts[0]
+        if len(parts) == 2:  # a residual
+            return self._sum((parts[0], parts[1]), [1, 1, 0, to.low, to.high], layer, PROJECTION_OVF)
         total = parts[0].astype(np.int32)
         for part in parts[1:]:
             total += part

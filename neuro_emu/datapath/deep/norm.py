@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neuro_emu.datapath.deep.parts import Alone, Spread
 from neuro_emu.kernels.deep import norm as kernels
 from neuro_emu.kernels.deep.norm import Codes, Narrow, Sums
 from neuro_emu.kernels.fabric import Int16, Int32, Int64
@@ -25,30 +26,6 @@ TRAINING, INFERENCE = range(2)
 """Rows of a tally."""
 _STATE_ROWS = 4
 _MOST_COLUMNS = 512  # rows are laid side by side up to so many columns
-
-Work = Callable[[int, int, int], None]
-"""Does rows *first* … *last* − 1 as part *part* of a batch."""
-
-
-class Spread(Protocol):
-    """How the rows of a batch are shared out."""
-
-    @property
-    def parts(self) -> int:
-        """Most parts that a batch is cut into."""
-
-    def __call__(self, rows: int, work: Work) -> None:
-        """Call *work* so that every row is in exactly one of the parts 0 … ``parts`` − 1; return when all is done."""
-
-
-class Alone:
-    """The whole batch in one part."""
-
-    parts = 1
-
-    def __call__(self, rows: int, work: Work) -> None:
-        """Do all rows."""
-        work(0, 0, rows)
 
 
 def first_state(formats: NormFormats, channels: int) -> Int64:

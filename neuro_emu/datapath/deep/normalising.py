@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuro_emu.datapath.deep.norm import INFERENCE, TRAINING, BatchNorm
+from neuro_emu.datapath.deep.parts import Spread
 from neuro_emu.datapath.deep.writes import Writer
 from neuro_emu.kernels.deep import norm as kernels
 from neuro_emu.kernels.deep import rows as kn
@@ -34,17 +35,20 @@ class Norms:
         state: its state; γ, β and the running statistics in it are changed in place.
         writer: draws the words of writes.
         counters: counters (layers, events) of training and of inference.
+        spread: how the values of a batch are shared out.
 
     """
 
-    def __init__(self, chip: DeepChip, state: DeepState, writer: Writer, counters: tuple[Int64, Int64]) -> None:
+    def __init__(
+        self, chip: DeepChip, state: DeepState, writer: Writer, counters: tuple[Int64, Int64], spread: Spread
+    ) -> None:
         self.chip, self.state, self.writer, self.counters = chip, state, writer, counters
         self.layers: dict[int, BatchNorm] = {}
         self._sums: dict[int, Int64] = {}
         for layer in norm_layers(chip):
             assert layer.norm
             k = layer.layer
-            self.layers[k] = BatchNorm(norm_formats(layer), state.norm[k], frozen=layer.norm.frozen)
+            self.layers[k] = BatchNorm(norm_formats(layer), state.norm[k], frozen=layer.norm.frozen, spread=spread)
         widest = max((layer.units for layer in norm_layers(chip)), default=1)
         drawn = chip.numerics.update_rounding is Rounding.STOCH
         self._masks = kn.lane_masks(widest) if drawn else np.zeros(widest, dtype=np.int64)

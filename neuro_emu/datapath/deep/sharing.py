@@ -29,7 +29,7 @@ class Sharing(Core):
         if (seen[:2], to[:2]) == (VECTOR, VECTOR):
             kn.match_vectors(h.reshape(n, seen[2]), average, matched.reshape(n, to[2]))
         else:
-            kn.match_maps(h, average, matched)
+            self.spread(n, lambda _, i, j: kn.match_maps(h[i:j], average, matched[i:j]))
         return matched
 
     def _approximate(self, h: Array, to: Shape, layer: int) -> Array:

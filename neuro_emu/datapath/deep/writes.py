@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -36,15 +37,17 @@ class Writer:
         chip: the chip.
         state: what is written.
         events: (layers, events) counters of training.
+        parts: threads that may write rows of a matrix at once.
 
     """
 
-    def __init__(self, chip: DeepChip, state: DeepState, events: Int64) -> None:
+    def __init__(self, chip: DeepChip, state: DeepState, events: Int64, parts: int = 1) -> None:
         self.chip, self.state, self.events, self.epoch = chip, state, events, state.epoch
         widest, longest = (max(getattr(m, side) for m in chip.matrices) for side in ("units", "rows"))
         drawn = chip.numerics.update_rounding is Rounding.STOCH
         self._masks = kn.lane_masks(widest) if drawn else np.zeros(widest, dtype=np.int64)
-        self._work = np.zeros(widest, dtype=np.int32)
+        self._work = np.zeros((parts, widest), dtype=np.int32)
+        self._booking = Lock()
         self._words = np.zeros(2 * longest + fb.PADDING, dtype=np.uint32)
         self._leaps = leap_table()
         self._mirrors = any(reading.mirror for reading in chip.readings)
@@ -90,31 +93,34 @@ class Writer:
         words = self.words(matrix.index, matrix.rows)
         self.write_rows(matrix, slice(0, matrix.rows), sums, words, _peak(sums))
 
-    def write_rows(self, matrix: Matrix, rows: slice, sums: Array, words: Array, peak: int) -> None:
-        """Write some rows of a matrix and of its twin; *peak* bounds |sums|, *words* are those of all its rows."""
+    def write_rows(self, matrix: Matrix, rows: slice, sums: Array, words: Array, peak: int, part: int = 0) -> None:
+        """Write some rows of a matrix and of its twin; *peak* bounds |sums|, *words* are those of all its rows.
+
+        Parts may write different rows at once.
+        """
         shift = self.chip.shift_of(matrix, self.epoch)
-        self._step_rows(matrix, rows, sums, words[rows], (peak, shift))
+        self._step_rows(matrix, rows, sums, words[rows], (peak, shift, part))
         twin = self.twins.get(matrix.index)
         if twin and rows.start < twin.rows:
             shared = slice(rows.start, min(rows.stop, twin.rows))
             count = shared.stop - shared.start
-            self._step_rows(twin, shared, sums[:count], words[shared], (peak, shift))
+            self._step_rows(twin, shared, sums[:count], words[shared], (peak, shift, part))
 
     def write_some(self, matrix: Matrix, rows: Array, sums: Array) -> None:
         """Write rows by number, ascending, one word each: a step of mirror mode, which knows no velocity."""
         words, codes = self.words(matrix.index, len(rows)), self.codes(matrix)
         chosen, shift = codes[rows], self.chip.shift_of(matrix, self.epoch)
-        self._add_steps(matrix, chosen, sums, words, (_peak(sums), shift))
+        self._add_steps(matrix, chosen, sums, words, (_peak(sums), shift, 0))
         codes[rows] = chosen
 
-    def _step_rows(self, matrix: Matrix, rows: slice, sums: Array, words: Array, scale: tuple[int, int]) -> None:
+    def _step_rows(self, matrix: Matrix, rows: slice, sums: Array, words: Array, scale: tuple[int, int, int]) -> None:
         self._add_steps(matrix, self.codes(matrix)[rows], sums, words, scale)
 
-    def _add_steps(self, matrix: Matrix, codes: Array, sums: Array, words: Array, scale: tuple[int, int]) -> None:
-        """Add rounded *sums* to *codes* in place; *scale* is (largest |sum|, shift)."""
+    def _add_steps(self, matrix: Matrix, codes: Array, sums: Array, words: Array, scale: tuple[int, int, int]) -> None:
+        """Add rounded *sums* to *codes* in place; *scale* is (largest |sum|, shift, part)."""
         limits = self.limits(matrix, scale[1])
         fits = bool(fits32(scale[0], limits))
-        masks, work = self._masks[: matrix.units], self._work[: matrix.units]
+        masks, work = self._masks[: matrix.units], self._work[scale[2], : matrix.units]
         result = kn.write_rows(codes, sums, words, masks, work, limits, fits)
         self._book(matrix, codes.size, result)
 
@@ -125,7 +131,7 @@ class Writer:
         velocity = momentum.velocity
         speeds = np.array([velocity.low, velocity.high, inner, momentum.shift, momentum.nesterov], dtype=np.int64)
         words = self.words(matrix.index, 2 * matrix.rows)
-        masks, work = self._masks[: matrix.units], self._work[: matrix.units]
+        masks, work = self._masks[: matrix.units], self._work[0, : matrix.units]
         speed, limits = self.state.velocities[matrix.index], self.limits(matrix, outer)
         result = kn.write_rows_momentum(self.codes(matrix), speed, sums, words, masks, work, limits, speeds)
         self._book(matrix, matrix.rows * matrix.units, result)
@@ -137,13 +143,14 @@ class Writer:
                 ahead = steps.astype(np.int64) * ((1 << more) - (1 << (more - momentum.shift)))
                 steps = ahead + sums[: twin.rows] * (1 << (more - inner))
             second = np.ascontiguousarray(words[1 : 2 * twin.rows : 2])
-            self._step_rows(twin, slice(0, twin.rows), steps, second, (_peak(steps), outer + more))
+            self._step_rows(twin, slice(0, twin.rows), steps, second, (_peak(steps), outer + more, 0))
 
     def _book(self, matrix: Matrix, written: int, result: int) -> None:
         events, feeds = self.events[matrix.layer], matrix.kind in {Kind.FEEDBACK, Kind.TWIN}
-        events[FEEDBACK_UPDATES if feeds else UPDATES] += written
-        events[FEEDBACK_ZERO_UPDATES if feeds else ZERO_UPDATES] += written - low_bits(result, 32)
-        events[FEEDBACK_OVF if feeds else WEIGHT_OVF] += (result - low_bits(result, 32)) // (1 << 32)
+        with self._booking:
+            events[FEEDBACK_UPDATES if feeds else UPDATES] += written
+            events[FEEDBACK_ZERO_UPDATES if feeds else ZERO_UPDATES] += written - low_bits(result, 32)
+            events[FEEDBACK_OVF if feeds else WEIGHT_OVF] += (result - low_bits(result, 32)) // (1 << 32)
 
     def finish(self, samples: int) -> bool:
         """Count a batch of *samples*; returns whether matrices decayed now."""
@@ -175,7 +182,7 @@ class Writer:
                 limits, masks, work = (
                     self.limits(target, shift),
                     self._masks[: target.units],
-                    self._work[: target.units],
+                    self._work[0, : target.units],
                 )
                 kn.decay_rows(self.codes(target)[:rows], words, masks, work, limits)
 

@@ -54,6 +54,7 @@ class LayerTraffic:
         outputs: activations of one sample that come out, before a pooling above.
         bits: of the numbers.
         classifier_inputs: activations of one sample that a local classifier here would be given; None: `outputs`.
+        learns: whether its weights ever learn, whatever the rule.
 
     """
 
@@ -64,6 +65,7 @@ class LayerTraffic:
     outputs: int
     bits: Bits = field(default_factory=Bits)
     classifier_inputs: int | None = None
+    learns: bool = True
 
     def __post_init__(self) -> None:
         if min(self.weights, self.inputs, self.outputs) < 1 or self.offsets < 0:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from neuro_emu.errors import RunError
 from neuro_emu.estimate.external.layers import NetworkTraffic
-from neuro_emu.machine.plan import Plan, plan_of
+from neuro_emu.machine.plan import Plan, Step, plan_of
 from neuro_emu.rules import Need, OptionValue, Rule
 
 
@@ -76,4 +76,17 @@ class Learner:
         """Return what the rule asks for, layer by layer; sizes of convolutions stand for vectors as long."""
         layers = range(len(network.layers))
         order = tuple(reversed(layers)) if self.waits else tuple(layers)
-        return plan_of(self.rule, network.sizes, self.options, order, network.labels)
+        plan = plan_of(self.rule, network.sizes, self.options, order, network.labels)
+        fixed = {k for k, layer in enumerate(network.layers) if not layer.learns}
+        return replace(plan, steps=_taken(plan.steps, fixed)) if fixed else plan
+
+
+def _taken(steps: Sequence[Step], fixed: Collection[int]) -> list[Step]:
+    """Leave out updates of *fixed* layers, and the vectors that nothing else is made of."""
+    kept: list[Step] = []
+    for step in reversed(steps):
+        if step.op == "update" and step.layer in fixed:
+            continue
+        if step.target is None or any(step.target in other.sources for other in kept):
+            kept.append(step)
+    return kept[::-1]

@@ -15,7 +15,7 @@ from neuro_emu.estimate.external.of_chip import learner_of_chip, network_of_chip
 from neuro_emu.estimate.external.step import inference, training_step
 from neuro_emu.estimate.external.traffic import KINDS, PHASES, Access, bits_of, place, words_of
 from neuro_emu.estimate.technology import Technology
-from neuro_emu.machine.chip import Chip
+from neuro_emu.machine.deep.either import AnyChip
 
 SCHEMA = 1
 Record = dict[str, Any]
@@ -95,7 +95,7 @@ def dram_record(technology: Technology) -> Record:
 
 
 def chip_record(
-    chip: Chip, capacity_kib: float, technology: Technology, name: str, on_chip: Mapping[str, Band]
+    chip: AnyChip, capacity_kib: float, technology: Technology, name: str, on_chip: Mapping[str, Band]
 ) -> Record:
     """Return what a chip moves, a training step and an inference.
 

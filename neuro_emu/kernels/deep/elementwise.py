@@ -1,4 +1,8 @@
-"""Requantising, activations, gates and output errors of a batch, on flat arrays. Counts of clamps are returned."""
+"""Requantising, activations, gates and output errors of a batch, on flat arrays. Counts of clamps are returned.
+
+Settings are read once, before a loop: a store of a code might change what is read inside, for all the compiler knows,
+and the loop would stay scalar.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +46,11 @@ def add_flat(a: Int16, b: Int16, limits: Int64, codes: Int16) -> int:
 
     Returns the clamps.
     """
+    left, right, shift, low, high = limits[0], limits[1], limits[2], limits[3], limits[4]
     clamped = 0
     for i in range(codes.shape[0]):
-        aligned = align(int(a[i]) * limits[0] + int(b[i]) * limits[1], limits[2])
-        code = saturate(aligned, limits[3], limits[4])
+        aligned = align(int(a[i]) * left + int(b[i]) * right, shift)
+        code = saturate(aligned, low, high)
         clamped += code != aligned
         codes[i] = code
     return clamped
@@ -76,17 +81,19 @@ def linear(q: Int16, bounds: Int64, y: Int16) -> None:
 
     ``bounds`` = (low, high of q, fractional bits dropped, low, high of y).
     """
+    first, last, drop, low, high = bounds[0], bounds[1], bounds[2], bounds[3], bounds[4]
     for i in range(q.shape[0]):
-        y[i] = requantise(saturate(int(q[i]), bounds[0], bounds[1]), bounds[2], bounds[3], bounds[4])
+        y[i] = requantise(saturate(int(q[i]), first, last), drop, low, high)
 
 
 @routine
 def gate_flat(p: Values, q: Int16, slopes: Int64, limits: Int64, delta: Int16) -> int:
     """δ = requantise(p · f′(q)), f′ by a table (256,); ``limits`` = (shift, low, high). Returns the clamps."""
+    shift, low, high = limits[0], limits[1], limits[2]
     clamped = 0
     for i in range(delta.shape[0]):
-        aligned = align(int(p[i]) * slopes[table_address(int(q[i]))], limits[0])
-        kept = saturate(aligned, limits[1], limits[2])
+        aligned = align(int(p[i]) * slopes[table_address(int(q[i]))], shift)
+        kept = saturate(aligned, low, high)
         clamped += kept != aligned
         delta[i] = kept
     return clamped
@@ -95,11 +102,13 @@ def gate_flat(p: Values, q: Int16, slopes: Int64, limits: Int64, delta: Int16) -
 @routine
 def gate_bit(p: Values, q: Int16, bounds: Int64, limits: Int64, delta: Int16) -> int:
     """The same for a piecewise linear activation of any width: f′ is 1 iff bounds[0] < q < bounds[1], else 0."""
+    first, last, shift, low, high = bounds[0], bounds[1], limits[0], limits[1], limits[2]
     clamped = 0
     for i in range(delta.shape[0]):
-        inside = int(q[i]) > bounds[0] and int(q[i]) < bounds[1]
-        aligned = align(int(p[i]) * (1 if inside else 0), limits[0])
-        kept = saturate(aligned, limits[1], limits[2])
+        code = int(q[i])
+        inside = (code > first) & (code < last)
+        aligned = align(int(p[i]) * (1 if inside else 0), shift)
+        kept = saturate(aligned, low, high)
         clamped += kept != aligned
         delta[i] = kept
     return clamped

@@ -8,16 +8,26 @@ from neuro_emu.numerics.ops import mean, noise_code, xorshift
 
 
 @kernel
-def _pooled(maps: Int16, rows: tuple[int, int], columns: tuple[int, int], n: int, c: int, average: bool) -> int:
-    """Largest code, or the mean, of one channel of one sample in a window."""
+def _mean(codes: Int16, rows: tuple[int, int], columns: tuple[int, int], c: int) -> int:
+    """Mean of one channel of a map (H, W, C) in a window."""
     total = 0
-    largest = int(maps[n, rows[0], columns[0], c])
     for y in range(rows[0], rows[1]):
         for x in range(columns[0], columns[1]):
-            code = int(maps[n, y, x, c])
-            total += code
-            largest = max(largest, code)
-    return mean(total, (rows[1] - rows[0]) * (columns[1] - columns[0])) if average else largest
+            total += int(codes[y, x, c])
+    return mean(total, (rows[1] - rows[0]) * (columns[1] - columns[0]))
+
+
+@kernel
+def _largest(codes: Int16, rows: tuple[int, int], columns: tuple[int, int], pooled: Int16) -> None:
+    """Largest code of each of the first channels of a map (H, W, C) in a window; pooled (channels,)."""
+    first = codes[rows[0], columns[0]]
+    for c in range(pooled.shape[0]):
+        pooled[c] = int(first[c])
+    for y in range(rows[0], rows[1]):
+        for x in range(columns[0], columns[1]):
+            line = codes[y, x]
+            for c in range(pooled.shape[0]):
+                pooled[c] = max(int(pooled[c]), int(line[c]))
 
 
 @routine
@@ -33,10 +43,14 @@ def match_maps(maps: Int16, average: bool, matched: Int16) -> None:
             rows = (i * height // down, ((i + 1) * height + down - 1) // down)
             for j in range(across):
                 columns = (j * width // across, ((j + 1) * width + across - 1) // across)
-                for c in range(min(channels, wide)):
-                    matched[n, i, j, c] = _pooled(maps, rows, columns, n, c, average)
+                line = matched[n, i, j]
+                if average:
+                    for c in range(min(channels, wide)):
+                        line[c] = _mean(maps[n], rows, columns, c)
+                else:
+                    _largest(maps[n], rows, columns, line[: min(channels, wide)])
                 for c in range(channels, wide):
-                    matched[n, i, j, c] = matched[n, i, j, c - channels]
+                    line[c] = line[c - channels]
 
 
 @routine

@@ -175,7 +175,7 @@ class _Reader:
             ("error_sign", self.last),
             ("local_error", c),
         }:
-            raise self.refuse(f"learns from {before.op} of {signal.op} of layer {signal.layer}", c)
+            raise self.refuse(f"learns from {before.op} of {signal.op} of {_place(signal.layer)}", c)
         return direct.get(signal.op, Source.LOCAL)
 
     def _is_above(self, signal: Vector, c: int) -> bool:
@@ -215,7 +215,7 @@ class _Reader:
             matching = "random" if step.op == "random_forward" else step.detail
             vector = step.sources[0]
             if step.layer != c - 1 or vector.op != "output" or (matching == "random" and vector.layer < 0):
-                raise self.refuse(f"learns with {step.op} of {vector.op} of layer {vector.layer}", c)
+                raise self.refuse(f"learns with {step.op} of {vector.op} of {_place(vector.layer)}", c)
         elif vector.layer == c - 1:
             return None, matching
         layer = self.chain[vector.layer] if vector.layer >= 0 else INPUT
@@ -223,7 +223,7 @@ class _Reader:
         other = self.graph.nodes[self.graph.head(layer) if layer >= 0 else 0].code
         if own != other:
             raise RuleError(
-                f"rule {rule.name} lets layer {self.chain[c]} learn with codes {other} of layer {layer} in place of"
+                f"rule {rule.name} lets layer {self.chain[c]} learn with codes {other} of {_place(layer)} in place of"
                 f" its own input {own}: give both one format"
             )
         return layer, matching
@@ -257,3 +257,8 @@ class _Reader:
                 raise self.refuse(f"learns from {signal.op} and {noise.op} in mirror mode", step.layer)
             found.add(step.layer + 1)
         return found
+
+
+def _place(layer: int) -> str:
+    """A layer of the chain in words."""
+    return f"layer {layer}" if layer >= 0 else "the input"

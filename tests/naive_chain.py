@@ -101,7 +101,8 @@ class ChainRules:
         if self.rule != "forward_alignment":
             s = block_source(k + 1, self.block, self.lag)
             rows = self.sizes[s + 1]
-            if self.rule not in SHARING or self.matching != "random" or rows == self.sizes[k + 1]:
+            shares = self.rule in SHARING and k not in self.local  # the B of a local classifier learns nothing
+            if not shares or self.matching != "random" or rows == self.sizes[k + 1]:
                 return []
         return fixed_forward_weights(self.seed, k, rows, self.sizes[k + 1], self.layers[k]["weight"])
 

@@ -6,8 +6,6 @@ from rule_graphs import ALL, changed, chip_of, compare, copied, own_formats, pla
 
 from neuro_emu.machine.learning import Decay, Momentum
 
-pytestmark = pytest.mark.integer
-
 
 @pytest.mark.parametrize("rule", ALL)
 def test_rules(rule):

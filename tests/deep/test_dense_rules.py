@@ -8,7 +8,6 @@ from neuro_emu.errors import RuleError, RunError
 from neuro_emu.machine.learning import Decay, Mirror, Momentum
 from neuro_emu.numerics.modes import Overflow, Rounding, WordSource
 
-
 SIZES = (20, 17, 9, 12, 17, 5)
 """Two layers of one length, and shared activations that are longer and shorter than what they stand in for."""
 TWINS = ("kp", "asap")

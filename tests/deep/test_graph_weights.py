@@ -60,8 +60,8 @@ def test_norms_come_back(chip, state):
             assert np.array_equal(one, two)
             assert one.dtype == two.dtype
     with np.load(io.BytesIO(content)) as archive:
-        assert str(archive["norm_0_format"]) == "s12f9 s8f5 s16f8"
-        assert str(archive["norm_1_format"]) == "s16f12 s16f12 s16f8"
+        assert str(archive["norm_0_format"]) == "s12f9 s8f5 s16f6"
+        assert str(archive["norm_1_format"]) == "s16f12 s16f12 s16f6"
         assert "norm_2" not in archive
     assert content == pack_weights(chip.network, state)
 
@@ -75,8 +75,8 @@ def row(norm, place, value):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("norm_0", None, r"norm_0 holds nothing, the configuration wants \(4, 3\) s12f9 s8f5 s16f8"),
-        ("norm_1", lambda n: n[:3], r"norm_1 holds \(3, 5\) s16f12 s16f12 s16f8, the configuration wants \(4, 5\)"),
+        ("norm_0", None, r"norm_0 holds nothing, the configuration wants \(4, 3\) s12f9 s8f5 s16f6"),
+        ("norm_1", lambda n: n[:3], r"norm_1 holds \(3, 5\) s16f12 s16f12 s16f6, the configuration wants \(4, 5\)"),
         ("norm_0_format", lambda _: np.array("s12f9 s8f5 s16f7"), r"norm_0 holds \(4, 3\) s12f9 s8f5 s16f7, the"),
         ("norm_0_format", None, r"norm_0 holds \(4, 3\) no format"),
         ("norm_0", lambda n: n * 1.0, "norm_0 holds float64, not integer codes"),

@@ -9,7 +9,7 @@ AROUND = (
     ("dropout one word off", ((OPS, "return word >> 24 < threshold", "return word >> 24 <= threshold"),)),
     (
         "dropout uses the noise registers' seeds",
-        (("numerics/words.py", "TAG_DROPOUT, TAG_HOT = 10, 11", "TAG_DROPOUT, TAG_HOT = 8, 11"),),
+        (("numerics/words.py", "TAG_DROPOUT, TAG_HOT, TAG_NORM = 10,", "TAG_DROPOUT, TAG_HOT, TAG_NORM = 8,"),),
     ),
     (
         "dropped neurons learn",

@@ -7,7 +7,7 @@ ACTIVATIONS, EXECUTE, EPOCH = "kernels/activations.py", "kernels/execute.py", "k
 # (name, edits); the text of an edit occurs exactly once in its file
 CHAIN = (
     ("a mean truncates", (("numerics/ops.py", "(2 * total + count) // (2 * count)", "total // count"),)),
-    ("blocks begin one layer late", (("rules/blocks.py", "(k - 1) // block * block", "k // block * block"),)),
+    ("blocks begin one layer late", (("rules/blocks.py", "k - 1 - int(dp", "k - int(dp"),)),
     ("asfp learns B from its own activation", (("rules/asfp.py", "shared(dp, k + 1)", "dp.output(k)"),)),
     ("the output's twin does not learn", (("rules/kp.py", "dp.error(), twin=k > 0", "dp.error(), twin=False"),)),
     (
